@@ -1,0 +1,63 @@
+# shellcheck shell=bash
+# Helpers that the scripts of this folder share. Source it, do not run it:
+#
+#   . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
+#
+# It sets ROOT (the repository), enters it, and exports GOFLAGS.
+
+set -euo pipefail
+
+ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
+cd -- "$ROOT"
+
+# The io_uring bindings reach into package syscall by linkname, which the linker
+# refuses since Go 1.23 unless it is told otherwise. The user's own flags stay;
+# an own -ldflags in them would be replaced, which is why it is last.
+case " ${GOFLAGS:-} " in
+*checklinkname=0*) ;;
+*) GOFLAGS="${GOFLAGS:+$GOFLAGS }-ldflags=-checklinkname=0" ;;
+esac
+export GOFLAGS
+
+# say prints a line for the reader of the script's progress.
+say() { printf '%s\n' "$*"; }
+
+# warn prints a line that the reader should not miss.
+warn() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
+
+# die ends the script with exit code 1, usage_error with 2.
+die() {
+	warn "$*"
+	exit 1
+}
+usage_error() {
+	warn "$* (see --help)"
+	exit 2
+}
+
+# need names the programs without which the script cannot go on.
+need() {
+	local program
+	for program in "$@"; do
+		command -v "$program" >/dev/null 2>&1 ||
+			die "$program is not installed, and is needed here"
+	done
+}
+
+# scratch makes a folder that is removed when the script ends, and names it in
+# SCRATCH. A second call gives the same folder.
+scratch() {
+	[ -n "${SCRATCH:-}" ] && return
+	SCRATCH=$(mktemp -d "${TMPDIR:-/tmp}/c1000k.XXXXXX")
+	trap 'rm -rf -- "$SCRATCH"' EXIT
+}
+
+# grouped prints a whole number with its thousands apart: 1,000,000.
+grouped() {
+	local n=$1 out=
+	while [ ${#n} -gt 3 ]; do
+		out=",${n: -3}$out"
+		n=${n:0:${#n}-3}
+	done
+	printf '%s' "$n$out"
+}
