@@ -8,10 +8,11 @@
 // # The life of a connection, as an engine sees it
 //
 //	accept  -> Open                     (input is watched from here on)
-//	bytes   -> Data                     (all are taken; the buffer is the engine's again on return)
-//	EOF, reset, error -> Hangup         (a half-close is leaving)
+//	bytes   -> Data                     (all are taken; the buffer is the engine's again on return;
+//	                                     false: read no more until OpResume)
+//	EOF, reset, error -> Hangup         (a half-close is leaving; also while reading is paused)
 //	OpSend  -> ... -> Sent              (once, when all pieces went or the send failed)
-//	OpPause, OpResume                   (input only: a hang-up is always watched for)
+//	OpResume                            (read again; only after Data said false)
 //	OpClose -> ... -> Closed            (once, when no armed request of the slot is left)
 //
 // After OpClose the engine calls nothing for that slot but the outstanding
@@ -19,13 +20,15 @@
 //
 // # A turn of an engine's loop
 //
-//	wait for events or for the deadline
 //	for each event: Open, Data, Hangup, Sent, Closed
-//	deadline := Turn(now)
+//	Turn(now)
 //	for a := Next(); a != nil; a = Next() { carry it out; this may call Sent or Closed at once }
-//	if !Sleep() { do not wait: take another turn } else { wait; Awake() }
+//	deadline, ok := Sleep()
+//	if !ok { look for events without waiting, take another turn }
+//	wait for events, or for the deadline
+//	Awake()
 //
-// A deadline of at most now means that there is more work: do not wait.
+// Sleep comes last because an action carried out may have moved the deadline.
 package comet
 
 // Conn names a connection within its loop: the engine's own index, dense and
@@ -50,9 +53,8 @@ const (
 	// The bytes belong to the engine until then. At most one send is
 	// outstanding a connection. The engine continues a partial send.
 	OpSend Op = iota + 1
-	// OpPause stops reading; a hang-up is still reported.
-	OpPause
-	// OpResume reads again, beginning with what the kernel already holds.
+	// OpResume reads again after Data returned false, beginning with what the
+	// kernel already holds.
 	OpResume
 	// OpClose gives up the connection: armed requests are ended, an
 	// unfinished send is abandoned, then Closed is called.
@@ -140,13 +142,13 @@ type EngineOptions struct {
 //	func (s *Service) NewLoop(maxConns int) (*Loop, error)  any thread, before Start returns; numbered from 0
 //
 //	func (l *Loop) Open(now int64, c Conn, d Door)
-//	func (l *Loop) Data(now int64, c Conn, p []byte)
+//	func (l *Loop) Data(now int64, c Conn, p []byte) (more bool)  false: stop reading until OpResume
 //	func (l *Loop) Hangup(now int64, c Conn)
 //	func (l *Loop) Sent(now int64, c Conn, token uint16, n int, errno int)
 //	func (l *Loop) Closed(now int64, c Conn)
-//	func (l *Loop) Turn(now int64) (deadline int64)
-//	func (l *Loop) Next() *Action          valid until the next call into the loop
-//	func (l *Loop) Sleep() bool            false: work came in, take another turn
+//	func (l *Loop) Turn(now int64)
+//	func (l *Loop) Next() *Action          nil: none left; valid until the next call into the loop
+//	func (l *Loop) Sleep() (deadline int64, ok bool)  false: work came in, take another turn
 //	func (l *Loop) Awake()
 //
 // A loop is single-threaded: one thread calls it, or one at a time. now is in
