@@ -352,3 +352,30 @@ func TestGoRefusesAClosedKeep(t *testing.T) {
 		t.Fatalf("Go with a closed descriptor to keep: %v", err)
 	}
 }
+
+// GoShared works in the process's table: what it opens is seen outside and
+// outlives it, and Capacity counts what was open before.
+func TestGoShared(t *testing.T) {
+	before, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	soft, _ := Limit()
+	fd, capacity, leader := -1, 0, true
+	th, err := GoShared(func(table *Table) {
+		leader = unix.Gettid() == unix.Getpid()
+		capacity = table.Capacity()
+		fd, _ = unix.Eventfd(0, 0)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	th.Wait()
+	if link(fd) != "anon_inode:[eventfd]" {
+		t.Errorf("descriptor %d is %q outside", fd, link(fd))
+	}
+	unix.Close(fd)
+	if want := soft - (len(before) - 1); capacity != want || leader {
+		t.Errorf("Capacity %d, want %d; on the leader: %v", capacity, want, leader)
+	}
+}

@@ -12,25 +12,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Table describes the descriptor table of one thread. It belongs to that thread.
+// Table describes the descriptor table that one thread works with.
 type Table struct {
-	// Tid is the thread that owns the table.
+	// Tid is the thread.
 	Tid   int
 	limit int // the soft limit when the table was made
-	kept  int // descriptors that were kept below the limit
+	kept  int // descriptors open below the limit then
 }
 
 // Capacity is how many descriptors the thread may still open, counted from its
-// start.
+// start. In a shared table others take from it too.
 func (t *Table) Capacity() int { return t.limit - t.kept }
 
-// Thread is a running function with a table of its own.
+// Thread is a function that runs on a thread of its own.
 type Thread struct {
 	done chan struct{}
 }
 
-// Wait returns when the function has returned. The thread and its descriptors
-// end right after, so a peer may see its end of a socket close a moment later.
+// Wait returns when the function has returned. The thread, and with it a table
+// of its own, ends right after, so a peer may see its end of a socket close a
+// moment later.
 func (th *Thread) Wait() { <-th.done }
 
 // Done is closed when the function has returned.
@@ -64,6 +65,23 @@ func Go(keep []int, fn func(t *Table)) (*Thread, error) {
 	if err := <-started; err != nil {
 		return nil, err
 	}
+	return th, nil
+}
+
+// GoShared runs fn on a locked thread, not the leader, which shares the table of
+// the process: for those who stay below the limit, or where Probe fails. What fn
+// opens stays open when it returns.
+func GoShared(fn func(t *Table)) (*Thread, error) {
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return nil, fmt.Errorf("counting the open descriptors: %w", err)
+	}
+	limit, _ := Limit()
+	th := &Thread{done: make(chan struct{})}
+	onOwnThread(func() {
+		fn(&Table{Tid: unix.Gettid(), limit: limit, kept: len(entries) - 1}) // less the one that listed
+		close(th.done)
+	})
 	return th, nil
 }
 
