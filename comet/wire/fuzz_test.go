@@ -1,0 +1,183 @@
+package wire
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// FuzzParse proves that whatever Parse accepts, net/http accepts as the same
+// one request, ending at the same byte; and that a prefix of it is incomplete,
+// and a prefix of what is refused is incomplete or refused alike.
+func FuzzParse(f *testing.F) {
+	for _, s := range goodRequests {
+		f.Add([]byte(s), uint16(len(s)/2))
+	}
+	for _, c := range badRequests {
+		if len(c.request) < 512 {
+			f.Add([]byte(c.request), uint16(len(c.request)/2))
+		}
+	}
+	lim := Limits{HeaderBytes: 512, BodyBytes: 64}
+	f.Fuzz(func(t *testing.T, p []byte, cut uint16) {
+		var r, partial Request
+		n, err := Parse(p, lim, &r)
+		if n < 0 || n > len(p) || n > 0 && err != nil {
+			t.Fatalf("took %d of %d, error %v", n, len(p), err)
+		}
+		k := min(int(cut), len(p))
+		kn, kerr := Parse(p[:k], lim, &partial)
+		switch {
+		case kerr != nil && kerr != err:
+			t.Fatalf("%d bytes: error %v; all: %v", k, kerr, err)
+		case kerr == nil && n > 0 && k < n && kn != 0:
+			t.Fatalf("%d bytes took %d; all took %d", k, kn, n)
+		case n > 0 && k >= n && (kn != n || !sameRequest(&r, &partial)):
+			t.Fatalf("%d bytes took %d; all took %d", k, kn, n)
+		case kerr == nil && kn == 0 && n > 0 && (partial.Need <= k || partial.Need > n):
+			t.Fatalf("%d bytes need %d; the request has %d", k, partial.Need, n)
+		}
+		if n > 0 {
+			compareWithNetHTTP(t, p, n, &r)
+		}
+	})
+}
+
+func compareWithNetHTTP(t *testing.T, p []byte, n int, r *Request) {
+	t.Helper()
+	start := 0
+	for bytes.HasPrefix(p[start:], []byte("\r\n")) {
+		start += 2
+	}
+	in := bufio.NewReader(bytes.NewReader(p[start:]))
+	req, err := http.ReadRequest(in)
+	if err != nil {
+		t.Fatalf("net/http refuses %q: %v", p[:n], err)
+	}
+	body, err := io.ReadAll(req.Body)
+	if err != nil {
+		t.Fatalf("net/http refuses the body of %q: %v", p[:n], err)
+	}
+	rest, _ := io.ReadAll(in)
+	if len(rest) != len(p)-n {
+		t.Errorf("net/http leaves %d bytes, we %d", len(rest), len(p)-n)
+	}
+	method := MethodOther
+	for m, name := range map[Method]string{MethodGet: "GET", MethodPost: "POST", MethodHead: "HEAD",
+		MethodOptions: "OPTIONS", MethodPut: "PUT", MethodDelete: "DELETE"} {
+		if req.Method == name {
+			method = m
+		}
+	}
+	target := string(r.Path)
+	if len(r.Query) > 0 || strings.HasSuffix(req.RequestURI, "?") {
+		target += "?" + string(r.Query)
+	}
+	form, _, _ := strings.Cut(req.Header.Get("Content-Type"), ";")
+	for what, pair := range map[string][2]string{
+		"method":        {strconv.Itoa(int(r.Method)), strconv.Itoa(int(method))},
+		"version":       {"HTTP/1." + strconv.Itoa(int(r.Minor)), req.Proto},
+		"target":        {target, req.RequestURI},
+		"query":         {string(r.Query), req.URL.RawQuery},
+		"body":          {string(r.Body), string(body)},
+		"keep-alive":    {strconv.FormatBool(r.KeepAlive), strconv.FormatBool(!req.Close)},
+		"form":          {strconv.FormatBool(r.Form), strconv.FormatBool(strings.EqualFold(strings.TrimSpace(form), "application/x-www-form-urlencoded"))},
+		"origin":        {string(r.Origin), req.Header.Get("Origin")},
+		"last-event-id": {string(r.LastEventID), req.Header.Get("Last-Event-ID")},
+		"authorization": {string(r.Authorization), req.Header.Get("Authorization")},
+	} {
+		if pair[0] != pair[1] {
+			t.Errorf("%q: %s %q, net/http says %q", p[:n], what, pair[0], pair[1])
+		}
+	}
+}
+
+// FuzzEscaped proves AppendEscaped and ValidEscaped against encoding/json.
+func FuzzEscaped(f *testing.F) {
+	for _, s := range []string{"", "hello", "\"\\\n\t<\x01", "é\u2028\xff\xed\xa0\x80", `\u00e9\ud800`, `\u12`, `\`, `a"b`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, s []byte) { checkEscaped(t, s) })
+}
+
+// FuzzParams proves ParseParams against a plain one made of package strings,
+// and that it never needs more scratch than promised.
+func FuzzParams(f *testing.F) {
+	f.Add([]byte("cname=a&seq=3x&noop=7&cb=f"), []byte(""))
+	f.Add([]byte("x&cname=%41+%zz&CNAME=b&seq=-5"), []byte("cname=form&content=y1%"))
+	f.Add([]byte("expires=99999999999999999999&gap=1&ack=0&snapshot=&token=%00"), []byte("&&=&="))
+	f.Fuzz(func(t *testing.T, query, form []byte) {
+		var p Params
+		buffer := make([]byte, 0, len(query)+len(form)+1)
+		scratch := ParseParams(&p, buffer, query, form)
+		if len(scratch) > len(query)+len(form) {
+			t.Errorf("%d bytes of scratch for %d", len(scratch), len(query)+len(form))
+		}
+		want := plainParams(string(form), plainParams(string(query), nil))
+		for name, got := range map[string][]byte{"cname": p.Cname, "cb": p.Cb, "token": p.Token, "content": p.Content} {
+			value, ok := want[name]
+			if ok != (got != nil) || value != string(got) {
+				t.Errorf("%s: %q, want %q, %v", name, got, value, ok)
+			}
+		}
+		for name, got := range map[string]int64{"seq": p.Seq, "noop": p.Noop} {
+			if value := parseInt([]byte(want[name])); got != value {
+				t.Errorf("%s: %d, want %d", name, got, value)
+			}
+		}
+		for name, got := range map[string]bool{"gap": p.Gap, "ack": p.Ack, "snapshot": p.Snapshot} {
+			if value := parseInt([]byte(want[name])) != 0; got != value {
+				t.Errorf("%s: %v, want %v", name, got, value)
+			}
+		}
+		if _, ok := want["expires"]; ok != p.HasExpires || !ok && p.Expires != -1 {
+			t.Errorf("expires %d, %v, want %v", p.Expires, p.HasExpires, ok)
+		}
+		ValidCallback(query)
+	})
+}
+
+// plainParams parses s over the values in base: it is slow and simple.
+func plainParams(s string, base map[string]string) map[string]string {
+	values := map[string]string{}
+	for name, value := range base {
+		values[name] = value
+	}
+	seen := map[string]bool{}
+	for pair := range strings.SplitSeq(s, "&") {
+		name, value, ok := strings.Cut(pair, "=")
+		name = asciiLower(name)
+		if !ok || seen[name] {
+			continue
+		}
+		seen[name] = true
+		var decoded []byte
+		for i := 0; i < len(value); i++ {
+			c := value[i]
+			if c == '%' && i+2 < len(value) {
+				if n, err := strconv.ParseUint(value[i+1:i+3], 16, 8); err == nil {
+					c = byte(n)
+					i += 2
+				}
+			} else if c == '+' {
+				c = ' '
+			}
+			decoded = append(decoded, c)
+		}
+		values[name] = string(decoded)
+	}
+	return values
+}
+
+func asciiLower(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'A' && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, s)
+}
