@@ -1,0 +1,83 @@
+package enginetest
+
+import (
+	"testing"
+	"time"
+
+	"c1000k/comet"
+)
+
+// testStop proves that Stop with connections in every state ends them all and
+// leaves no descriptor and no thread: after some cycles that let the Go
+// runtime make what it keeps, further cycles add nothing.
+func testStop(t *testing.T, f Factory) {
+	const (
+		warmUps = 3
+		cycles  = 6
+		loops   = 2
+		slack   = loops - 1 + cycles/2 // threads the runtime may add on its own
+	)
+	var descriptors, threads int
+	for i := range warmUps + cycles {
+		if i == warmUps {
+			descriptors, threads = entries(t, "fd"), entries(t, "task")
+		}
+		stopOnce(t, f, loops)
+	}
+	left := func() (int, int) { return entries(t, "fd") - descriptors, entries(t, "task") - threads }
+	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+		fds, tasks := left()
+		if fds <= 0 && tasks <= slack {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%d cycles left %d descriptors and %d threads", cycles, fds, tasks)
+		}
+	}
+}
+
+// stopOnce starts an engine, puts connections into every state there is, stops
+// it, and sees them end.
+func stopOnce(t *testing.T, f Factory, loops int) {
+	t.Helper()
+	s, stop := startServer(t, f, setup{options: comet.EngineOptions{Loops: loops}})
+	var clients []*client
+	dial := func(d comet.Door, request string) *client {
+		c, err := s.dial(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		clients = append(clients, c)
+		c.mustSend(t, request)
+		return c
+	}
+	const held = 20
+	for i := range held {
+		dial(comet.DoorFront, sub("stop"+decimal(i%3), 1))
+	}
+	dial(comet.DoorFront, "")
+	dial(comet.DoorFront, "GET /sub?cna")
+	dial(comet.DoorAdmin, "GET /push?cna")
+	dial(comet.DoorFront, get("/sub?cname=idle")).mustExpect(t, polled(nextSeq("idle", 1)+"\n"))
+	s.waitSubscribers("", held)
+	stop()
+	for i, c := range clients {
+		if got, err := c.reply(); got != "" || err == nil {
+			t.Errorf("client %d: got %q, %v from a server that stopped", i, got, err)
+		}
+		c.conn.Close()
+	}
+}
+
+// testStopTwice proves that Stop may be called again, from several goroutines,
+// and right after Start, and that the counters can be read afterwards.
+func testStopTwice(t *testing.T, f Factory) {
+	s := newServer(t, f, setup{})
+	if err := together(4, func(int) error { s.engine.Stop(); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	s.engine.Stop()
+	if len(s.engine.Stats()) == 0 {
+		t.Error("no counters after Stop")
+	}
+}

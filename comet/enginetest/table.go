@@ -1,0 +1,123 @@
+package enginetest
+
+import (
+	"fmt"
+	"math"
+	"testing"
+	"time"
+
+	"c1000k/comet"
+)
+
+const (
+	smallTable    = 50
+	tableClients  = 300
+	tableReserved = 8 // of the small table, for the admin door
+)
+
+// testFullTable proves that a full server turns nobody away: with room for
+// fifty connections and three hundred clients, those past the room wait where
+// the kernel keeps them, none is reset, and each is served as others leave. In
+// the meantime the admin door has room.
+func testFullTable(t *testing.T, f Factory) {
+	s := newServer(t, f, setup{options: comet.EngineOptions{
+		Loops: 1, TableLimit: smallTable, MaxConns: smallTable, AdminReserve: tableReserved,
+	}})
+	done := make(chan error, tableClients)
+	for i := range tableClients {
+		go func() { done <- s.waitForBroadcast("full" + decimal(i)) }()
+	}
+	// All the room there is gets used, and no more than that.
+	held, at := -1, time.Now()
+	wait(t, func() bool {
+		if n := s.subscribers(""); n != held {
+			held, at = n, time.Now()
+		}
+		return held > 0 && time.Since(at) > 200*time.Millisecond
+	}, func() string { return fmt.Sprintf("%d held", held) })
+	t.Logf("%d of %d clients held at first", held, tableClients)
+	if held > smallTable || held < smallTable/2 {
+		t.Errorf("%d held, want nearly %d and no more", held, smallTable)
+	}
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for served := 0; served < tableClients; {
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Fatalf("after %d clients: %v", served, err)
+			}
+			served++
+		case <-tick.C:
+			s.mustCall("/broadcast?content=all")
+		}
+	}
+}
+
+// waitForBroadcast is a client that holds a poll of its own channel and leaves
+// when it has been served.
+func (s *server) waitForBroadcast(channel string) error {
+	c, err := s.dial(comet.DoorFront)
+	if err != nil {
+		return err
+	}
+	defer c.conn.Close()
+	if err := c.ask(sub(channel, 1), polled(broadcasted(channel, 1, "all"))); err != nil {
+		return fmt.Errorf("%s: %w", channel, err)
+	}
+	return nil
+}
+
+// testManyTables proves that more clients than one table holds are all held at
+// once where the engine may have several, and all served; and twice over,
+// after all have left, so that slots are used again.
+func testManyTables(t *testing.T, f Factory) {
+	s := newServer(t, f, setup{options: comet.EngineOptions{
+		TableLimit: smallTable, MaxConns: 2 * tableClients, AdminReserve: tableReserved,
+	}})
+	for round := range 2 {
+		name := func(i int) string { return "tables" + decimal(round) + "." + decimal(i) }
+		held := s.hold(tableClients, name)
+		s.mustCall("/broadcast?content=all")
+		expectAll(t, held, func(i int) string { return polled(broadcasted(name(i), 1, "all")) })
+		for i, c := range held {
+			c.mustSend(t, sub(name(i), 2))
+		}
+		s.waitSubscribers("", tableClients)
+		for _, c := range held {
+			if err := c.reset(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.waitSubscribers("", 0)
+	}
+}
+
+// testFacts proves that an engine says what it is: a name, its loops, a line
+// for the choice, and counters with names that do not change.
+func testFacts(t *testing.T, f Factory) {
+	const loops = 2
+	s := newServer(t, f, setup{options: comet.EngineOptions{Loops: loops, MaxConns: 1_000}})
+	facts := s.engine.Facts()
+	if facts.Engine == "" || facts.Loops != loops || facts.MaxConns != 1_000 {
+		t.Errorf("facts: %+v", facts)
+	}
+	before := s.engine.Stats()
+	s.hold(10, func(int) string { return "facts" })
+	after := s.engine.Stats()
+	if len(before) == 0 || len(before) != len(after) {
+		t.Fatalf("%d counters, then %d", len(before), len(after))
+	}
+	grew := uint64(0)
+	for i := range before {
+		if before[i].Name != after[i].Name || before[i].Name == "" {
+			t.Errorf("counter %d is called %q, then %q", i, before[i].Name, after[i].Name)
+		}
+		if d := after[i].Value - before[i].Value; d < math.MaxInt64 {
+			grew = max(grew, d)
+		}
+	}
+	if grew < 10 {
+		t.Errorf("ten connections moved no counter by ten: %+v", after)
+	}
+}
