@@ -36,8 +36,9 @@ func (c Cache) Bytes() int64 { return c.Active * c.ObjectSize }
 // Kernel is the kernel's memory, of the whole machine, in bytes.
 type Kernel struct {
 	// Caches is /proc/slabinfo by name. It is nil without root: then only the
-	// sums below are known, and every difference is an estimate.
-	Caches map[string]Cache `json:"caches,omitempty"`
+	// sums below are known, and every difference is an estimate. It is not
+	// written to JSON, being long: the differences are.
+	Caches map[string]Cache `json:"-"`
 	// The sums of /proc/meminfo.
 	Slab        int64 `json:"slab_bytes"`
 	Reclaimable int64 `json:"slab_reclaimable_bytes"`
@@ -166,6 +167,9 @@ func (d CacheDelta) Named(name string) bool {
 	return false
 }
 
+// SmallChange is the change in bytes below which a cache is not listed by name.
+const SmallChange = 16 << 10
+
 // KernelDelta is the growth of the kernel's memory between two samples, of the
 // whole machine: on loopback it holds both ends of each connection.
 type KernelDelta struct {
@@ -187,12 +191,15 @@ type KernelDelta struct {
 	KernelStack int64 `json:"kernel_stack_bytes"`
 	PageTables  int64 `json:"page_tables_bytes"`
 	PerCPU      int64 `json:"percpu_bytes"`
-	// Caches are the caches that changed, the largest growth in bytes first.
+	// Small is the sum of the caches that changed by less than SmallChange,
+	// which are not listed.
+	Small int64 `json:"small_caches_bytes"`
+	// Caches are the others, the largest growth in bytes first.
 	Caches []CacheDelta `json:"caches,omitempty"`
 }
 
 // Cache finds the growth of a cache by its name or by the name of one merged
-// into it; zero when it did not change.
+// into it; zero when it is not listed.
 func (d KernelDelta) Cache(name string) CacheDelta {
 	for _, c := range d.Caches {
 		if c.Name == name {
@@ -236,9 +243,11 @@ func (k Kernel) Since(earlier Kernel) KernelDelta {
 		}
 		objects += delta.Bytes
 		pages += delta.Pages
-		if delta.Objects != 0 || delta.Pages != 0 {
-			d.Caches = append(d.Caches, delta)
+		if max(delta.Bytes, -delta.Bytes) < SmallChange {
+			d.Small += delta.Bytes
+			continue
 		}
+		d.Caches = append(d.Caches, delta)
 	}
 	sort.Slice(d.Caches, func(i, j int) bool {
 		a, b := d.Caches[i], d.Caches[j]
