@@ -10,7 +10,6 @@ import (
 // Size classes grow by a half of a power of two, in multiples of four bytes,
 // so at most a third of a block is unused above 32 bytes.
 const (
-	minBlockBytes = 8
 	// MaxBlockBytes is the largest block that can be had.
 	MaxBlockBytes = 6 << 20
 	numClasses    = 44

@@ -39,7 +39,9 @@ func NewPool[T any](capacity int) (*Pool[T], error) {
 	return &Pool[T]{mem: mem, base: unsafe.Pointer(unsafe.SliceData(mem)), size: size, cap: uint32(capacity)}, nil
 }
 
-// Alloc hands out a zeroed record; false when all are in use.
+// Alloc hands out a record; false when all are in use. A record that is handed
+// out for the first time is zeroed, any other as it was given back but for its
+// first four bytes.
 func (p *Pool[T]) Alloc() (Handle, bool) {
 	p.mu.Lock()
 	h := p.free
@@ -53,12 +55,7 @@ func (p *Pool[T]) Alloc() (Handle, bool) {
 		p.used++
 	}
 	p.mu.Unlock()
-	if h == 0 {
-		return 0, false
-	}
-	var zero T
-	*p.At(h) = zero
-	return h, true
+	return h, h != 0
 }
 
 // Free takes the record back.

@@ -1,0 +1,118 @@
+package comet
+
+import (
+	"fmt"
+	"unsafe"
+
+	"c1000k/comet/arena"
+)
+
+// state is where a connection stands.
+type state uint8
+
+const (
+	stateFree    state = iota
+	stateOpen          // between requests, or in the middle of one
+	stateHeld          // a long-poll waits for a message
+	stateSending       // a reply is with the engine
+	stateClosing       // OpClose was given; waiting for Closed
+)
+
+// Flags of a connection; those of a request are set anew by each.
+const (
+	flagAdmin     uint8 = 1 << iota // came in by the admin door
+	flagHTTP11                      // the request is of HTTP/1.1
+	flagKeepAlive                   // the connection stays after the reply
+	flagPaused                      // the engine was told to stop reading
+	flagContinued                   // the request that is being read was answered with 100 Continue
+)
+
+// conn is one connection and its one subscriber: 48 bytes. The engine's
+// descriptor is not stored, since the record's index is its slot.
+type conn struct {
+	state   state
+	flags   uint8
+	gen     uint16       // the token of its sends
+	channel arena.Handle // the channel it is held on
+	next    uint64       // the message number it waits for
+	timer   arena.Link
+	// deadline is when the state has lasted too long. The timer may be armed
+	// for an earlier tick, and is then armed again: see setDeadline.
+	deadline         uint32
+	prevSub, nextSub uint32       // the loop's list of the channel, as numbers of connections plus one
+	extra            arena.Handle // input not yet used, callback, noop number; most have none
+	out              arena.Handle // the reply that is being sent
+}
+
+// at is the record of connection number h-1; h is not 0.
+func (l *Loop) at(h uint32) *conn {
+	return (*conn)(unsafe.Add(l.connBase, uintptr(h-1)*unsafe.Sizeof(conn{})))
+}
+
+// mapConns reserves the records of maxConns connections.
+func (l *Loop) mapConns(maxConns int) error {
+	if maxConns <= 0 || maxConns >= 1<<30 {
+		return fmt.Errorf("comet: a loop for %d connections", maxConns)
+	}
+	mem, err := arena.Map(maxConns * int(unsafe.Sizeof(conn{})))
+	if err != nil {
+		return err
+	}
+	l.connMem, l.connBase, l.maxConns = mem, unsafe.Pointer(&mem[0]), uint32(maxConns)
+	l.wheel.Init(unsafe.Pointer(&l.at(1).timer), unsafe.Sizeof(conn{}), 1)
+	return nil
+}
+
+// Open begins the life of connection c, which came in by door d.
+func (l *Loop) Open(now int64, c Conn, d Door) {
+	l.enter(now)
+	if uint32(c) >= l.maxConns {
+		panic(fmt.Sprintf("comet: connection %d of a loop for %d: the engine accepted what cannot be held", c, l.maxConns))
+	}
+	r := l.at(uint32(c) + 1)
+	if r.state != stateFree {
+		panic(fmt.Sprintf("comet: connection %d opened in state %d", c, r.state))
+	}
+	*r = conn{state: stateOpen, gen: r.gen + 1}
+	l.high = max(l.high, uint32(c)+1)
+	if d == DoorAdmin {
+		r.flags = flagAdmin
+	}
+	l.n.opened++
+	l.setDeadline(uint32(c)+1, r, l.tick+l.headerTicks)
+}
+
+// Hangup says that the peer of c left, or its socket failed.
+func (l *Loop) Hangup(now int64, c Conn) {
+	l.enter(now)
+	r := l.at(uint32(c) + 1)
+	if r.state == stateFree || r.state == stateClosing {
+		return
+	}
+	l.n.hangups++
+	l.close(uint32(c)+1, r)
+}
+
+// close gives connection h up.
+func (l *Loop) close(h uint32, r *conn) {
+	if r.state == stateHeld {
+		l.unsubscribe(h, r)
+	}
+	l.wheel.Cancel(h)
+	l.freeExtra(r)
+	r.state = stateClosing
+	*l.action() = Action{Op: OpClose, Conn: Conn(h - 1)}
+}
+
+// Closed ends the life of connection c: its slot may be used again.
+func (l *Loop) Closed(now int64, c Conn) {
+	l.enter(now)
+	h := uint32(c) + 1
+	r := l.at(h)
+	if r.state != stateClosing {
+		panic(fmt.Sprintf("comet: connection %d closed in state %d: nobody asked for it", c, r.state))
+	}
+	l.releaseOut(r)
+	r.state = stateFree
+	l.n.closed++
+}

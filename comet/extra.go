@@ -1,0 +1,97 @@
+package comet
+
+import (
+	"unsafe"
+
+	"c1000k/comet/arena"
+)
+
+// earlyBytes is how much a client may send ahead while its poll is held or a
+// reply is on its way. Then it is read no more until the reply has gone: the
+// window of TCP does the rest.
+const earlyBytes = 512
+
+// extraHeader is what begins a connection's extra block: what few connections
+// have and none should pay for. The callback follows it, then the input.
+type extraHeader struct {
+	noop  int64
+	input uint32 // bytes of input not yet used
+	need  uint32 // with fewer of them the parser cannot come to more
+	cb    uint32 // bytes of callback
+	_     uint32
+}
+
+const extraHeaderBytes = int(unsafe.Sizeof(extraHeader{}))
+
+func (l *Loop) extraAt(x arena.Handle) *extraHeader {
+	return (*extraHeader)(unsafe.Pointer(unsafe.SliceData(l.blocks.Bytes(x))))
+}
+
+func (l *Loop) callback(r *conn) []byte {
+	if r.extra == 0 {
+		return nil
+	}
+	return l.blocks.Bytes(r.extra)[extraHeaderBytes:][:l.extraAt(r.extra).cb]
+}
+
+func (l *Loop) noopNumber(r *conn) int64 {
+	if r.extra == 0 {
+		return 0
+	}
+	return l.extraAt(r.extra).noop
+}
+
+// input is the input not yet used.
+func (l *Loop) input(x arena.Handle) []byte {
+	e := l.extraAt(x)
+	return l.blocks.Bytes(x)[extraHeaderBytes+int(e.cb):][:e.input]
+}
+
+func (l *Loop) freeExtra(r *conn) {
+	if r.extra != 0 {
+		l.blocks.Free(r.extra)
+		r.extra = 0
+	}
+}
+
+// newExtra gives r a block with room for input of n bytes, in place of the
+// one it may have.
+func (l *Loop) newExtra(r *conn, noop int64, cb []byte, n int) bool {
+	x := l.blocks.Alloc(extraHeaderBytes + len(cb) + n)
+	if x == 0 {
+		return false
+	}
+	*l.extraAt(x) = extraHeader{noop: noop, cb: uint32(len(cb))}
+	copy(l.blocks.Bytes(x)[extraHeaderBytes:], cb)
+	l.freeExtra(r)
+	r.extra = x
+	return true
+}
+
+// keep adds p to the input not yet used; false if there is no memory.
+func (l *Loop) keep(r *conn, p []byte) bool {
+	if len(p) == 0 {
+		return true
+	}
+	if r.extra == 0 && !l.newExtra(r, 0, nil, len(p)) {
+		return false
+	}
+	e := l.extraAt(r.extra)
+	used := extraHeaderBytes + int(e.cb+e.input)
+	if used+len(p) > l.blocks.Size(r.extra) {
+		x := l.blocks.Alloc(max(used+len(p), 2*used))
+		if x == 0 {
+			x = l.blocks.Alloc(used + len(p))
+		}
+		if x == 0 {
+			return false
+		}
+		copy(l.blocks.Bytes(x), l.blocks.Bytes(r.extra)[:used])
+		l.blocks.Free(r.extra)
+		r.extra = x
+		e = l.extraAt(x)
+	}
+	copy(l.blocks.Bytes(r.extra)[used:], p)
+	e.input += uint32(len(p))
+	return true
+}

@@ -1,0 +1,148 @@
+package comet
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"c1000k/comet/hub"
+)
+
+// Config is what a service is made with; DefaultConfig is where to begin.
+type Config struct {
+	// Channels is the most channels at once; their memory is reserved at start
+	// and touched as used. 0 is legal: nobody can subscribe.
+	Channels int
+	// MaxSubscribersPerChannel is the limit of one channel; 0 is no limit.
+	MaxSubscribersPerChannel int
+	// ChannelBufferSize is the number of messages a channel's history keeps; 0 keeps none.
+	ChannelBufferSize int
+	// ChannelTimeout is how long a channel without subscribers lives after its
+	// last subscriber or push.
+	ChannelTimeout time.Duration
+	// PollingTimeout is how long a subscriber is held without a message before
+	// it gets a noop.
+	PollingTimeout time.Duration
+	// HeaderTimeout is how long a client may take to send a request, from the
+	// accept or from the request's first byte.
+	HeaderTimeout time.Duration
+	// IdleTimeout is how long a connection stays between requests.
+	IdleTimeout time.Duration
+	// StallTimeout is how long a send may take.
+	StallTimeout time.Duration
+	// MaxContentBytes is the longest content of a message, escaped for JSON.
+	MaxContentBytes int
+	// MaxMessageBytes is the limit of all messages' memory together.
+	MaxMessageBytes int64
+	// Seed makes the jitter and the hash of names repeatable; production draws it.
+	Seed uint64
+	// Prefault touches the channels' memory at start.
+	Prefault bool
+	// Version is told by /info and the Server header.
+	Version string
+}
+
+// DefaultConfig is icomet's configuration, as far as both have one.
+func DefaultConfig() Config {
+	return Config{
+		Channels:          1_000_000,
+		ChannelBufferSize: 10,
+		ChannelTimeout:    30 * time.Second,
+		PollingTimeout:    30 * time.Second,
+		HeaderTimeout:     30 * time.Second,
+		IdleTimeout:       75 * time.Second,
+		StallTimeout:      30 * time.Second,
+		MaxContentBytes:   1 << 20,
+		MaxMessageBytes:   4 << 30,
+		Version:           "0.1.0",
+	}
+}
+
+// MaxTimeout is the longest a timeout may be: the timers' ticks are counted in
+// 32 bits, nine years of them in all.
+const MaxTimeout = 365 * 24 * time.Hour
+
+func (c *Config) check() error {
+	for _, t := range []struct {
+		name string
+		d    time.Duration
+	}{
+		{"channel timeout", c.ChannelTimeout}, {"polling timeout", c.PollingTimeout},
+		{"header timeout", c.HeaderTimeout}, {"idle timeout", c.IdleTimeout}, {"stall timeout", c.StallTimeout},
+	} {
+		if t.d <= 0 || t.d > MaxTimeout {
+			return fmt.Errorf("comet: a %s of %v is outside 0 to %v", t.name, t.d, MaxTimeout)
+		}
+	}
+	if c.Channels < 0 || c.MaxSubscribersPerChannel < 0 {
+		return fmt.Errorf("comet: negative number of channels or subscribers")
+	}
+	if c.MaxContentBytes <= 0 || c.MaxContentBytes > maxContentBytes {
+		return fmt.Errorf("comet: a content of %d bytes is outside 1 to %d", c.MaxContentBytes, maxContentBytes)
+	}
+	return nil
+}
+
+// Service is what the loops of one server share: the channels, the
+// configuration and the counters. Its methods may be called from any thread.
+type Service struct {
+	cfg     Config
+	hub     *hub.Hub
+	base    atomic.Int64 // now of tick 1; 0 until the first call of any loop
+	version []byte       // escaped for JSON
+	server  []byte       // the Server header's value
+
+	mu    sync.Mutex
+	loops []*Loop
+}
+
+// NewService reserves the memory for cfg.Channels channels.
+func NewService(cfg Config) (*Service, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	h, err := hub.New(hub.Config{
+		Channels:       cfg.Channels,
+		MaxSubscribers: cfg.MaxSubscribersPerChannel,
+		History:        cfg.ChannelBufferSize,
+		TimeoutTicks:   ticks(cfg.ChannelTimeout),
+		MessageBytes:   cfg.MaxMessageBytes,
+		Seed:           cfg.Seed,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Prefault {
+		h.Prefault()
+	}
+	return &Service{
+		cfg: cfg, hub: h,
+		version: []byte(cfg.Version), server: []byte("c1000k " + cfg.Version),
+	}, nil
+}
+
+// Config is what the service was made with.
+func (s *Service) Config() Config { return s.cfg }
+
+// tickShift makes a tick of the timers 2^26 ns, 67 ms: fine enough for
+// timeouts of seconds, and 32 bits of them last nine years.
+const tickShift = 26
+
+// ticks is how many whole ticks cover d.
+func ticks(d time.Duration) uint32 { return uint32((int64(d) + 1<<tickShift - 1) >> tickShift) }
+
+// tickAt is the tick of now; the first call of any loop makes it tick 1.
+func (s *Service) tickAt(now int64) uint32 {
+	base := s.base.Load()
+	if base == 0 {
+		s.base.CompareAndSwap(0, now)
+		base = s.base.Load()
+	}
+	return uint32(max(now-base, 0)>>tickShift) + 1
+}
+
+// timeOf is the now at which a tick begins.
+func (s *Service) timeOf(tick uint32) int64 {
+	return s.base.Load() + int64(tick-1)<<tickShift
+}
