@@ -72,22 +72,23 @@ func Parse(p []byte, lim Limits, r *Request) (n int, err *Error) {
 	if err != nil {
 		return 0, err
 	}
+	// The method comes first, before its line is complete: nothing else tells
+	// a TLS handshake from a slow client before the header deadline does.
+	method, err := methodLen(head[i:])
+	if err != nil {
+		return 0, err
+	}
 	line, size, err := cutLine(head[i:])
 	if err != nil {
 		return 0, err
 	}
 	if size == 0 {
-		// Nothing else tells a TLS handshake from a slow client before the
-		// header deadline does.
-		if _, err := methodLen(head[i:]); err != nil {
-			return 0, err
-		}
 		if full {
 			return 0, ErrURITooLong
 		}
 		return 0, nil
 	}
-	if err := r.requestLine(line); err != nil {
+	if err := r.requestLine(line, method); err != nil {
 		return 0, err
 	}
 	i += size
@@ -172,7 +173,7 @@ func cutLine(s []byte) (line []byte, size int, err *Error) {
 }
 
 // methodLen is the length of the token at the front of s up to a space, or of
-// all of s when there is no space yet.
+// all of s when that may still become one.
 func methodLen(s []byte) (int, *Error) {
 	for i, c := range s {
 		if c == ' ' {
@@ -191,18 +192,12 @@ func methodLen(s []byte) (int, *Error) {
 	return len(s), nil
 }
 
-// requestLine parses method, target and version, in this order, so that the
-// HTTP/2 preface fails at its target.
-func (r *Request) requestLine(line []byte) *Error {
-	n, err := methodLen(line)
-	if err != nil {
-		return err
-	}
-	if n == len(line) {
-		return ErrBadRequest
-	}
-	r.Method = methodOf(line[:n])
-	target := line[n+1:]
+// requestLine parses a line that starts with a method of this length and a
+// space: method, target and version in this order, so that the HTTP/2 preface
+// fails at its target.
+func (r *Request) requestLine(line []byte, method int) *Error {
+	r.Method = methodOf(line[:method])
+	target := line[method+1:]
 	sp := bytes.IndexByte(target, ' ')
 	if sp < 0 {
 		return ErrBadRequest

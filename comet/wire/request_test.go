@@ -100,6 +100,7 @@ var badRequests = []struct {
 	{"http/1.1", "GET / http/1.1\r\nHost: h\r\n\r\n", 400},
 	{"a TLS handshake", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400},
 	{"an endless method", strings.Repeat("A", 33), 501},
+	{"an endless method with a bare LF", strings.Repeat("A", 40) + "\nGET / HTTP/1.1\r\n", 501},
 	{"another expectation", "GET / HTTP/1.1\r\nHost: h\r\nExpect: tea\r\n\r\n", 417},
 	{"an endless target", "GET /" + strings.Repeat("a", 8192), 414},
 	{"an endless header", "GET / HTTP/1.1\r\nHost: h\r\nX: " + strings.Repeat("a", 8192), 431},
