@@ -132,12 +132,19 @@ func (w *Wheel) Pop(now uint32, budget *int) Handle {
 
 // first is the occupied slot that comes first, and the tick it begins at.
 func (w *Wheel) first() (level int, slot, start uint32) {
+	// A slot that the wheel stands in is being moved a level down, one record
+	// a step: the rest of it may come before what was moved.
+	for l := levels - 1; l > 0; l-- {
+		if s := w.tick >> (l * slotBits) & slotMask; w.full[l]&(1<<s) != 0 {
+			return l, s, w.tick
+		}
+	}
 	for l := range levels {
 		if w.full[l] == 0 {
 			continue
 		}
 		shift := l * slotBits
-		// On each level all occupied slots lie ahead of the wheel's own.
+		// On each level all other occupied slots lie ahead of the wheel's own.
 		s := uint32(bits.TrailingZeros64(w.full[l]))
 		above := uint64(w.tick) >> (shift + slotBits) << (shift + slotBits)
 		return l, s, uint32(above | uint64(s)<<shift)
