@@ -15,14 +15,15 @@ const (
 	pollFields = "Expires: 0\r\n" +
 		"Cache-Control: no-cache\r\n" +
 		"Content-Type: application/json; charset=utf-8\r\n"
-	allowOrigin    = "Access-Control-Allow-Origin: "
-	lineKeepAlive  = "Connection: keep-alive\r\n"
-	lineClose      = "Connection: close\r\n"
-	pollChunked    = "Transfer-Encoding: chunked\r\n"
-	lineDate       = "Date: "
-	crlf           = "\r\n"
-	lastChunk      = "0\r\n\r\n"
-	pollHeadMax    = len(status11+"200 OK\r\n"+pollFields+lineKeepAlive+pollChunked+lineDate+crlf+lineClose+crlf) + DateBytes
+	allowOrigin   = "Access-Control-Allow-Origin: "
+	lineKeepAlive = "Connection: keep-alive\r\n"
+	lineClose     = "Connection: close\r\n"
+	pollChunked   = "Transfer-Encoding: chunked\r\n"
+	lineDate      = "Date: "
+	crlf          = "\r\n"
+	lastChunk     = "0\r\n\r\n"
+	// lineClose, which is shorter, stands in place of lineKeepAlive.
+	pollHeadMax    = len(status11+"200 OK\r\n"+pollFields+lineKeepAlive+pollChunked+lineDate+crlf+crlf) + DateBytes
 	maxHexIntBytes = 16
 )
 
@@ -82,12 +83,12 @@ func AppendLastChunk(dst []byte, minor uint8) []byte {
 func AppendPollReply(dst []byte, h Head, cb, body []byte) []byte {
 	dst = AppendPollReplyHead(dst, h, cb, len(body))
 	dst = append(dst, body...)
-	return AppendPollReplyTail(dst, h.Minor, len(cb) > 0)
+	return append(dst, PollReplyTail(h.Minor, len(cb) > 0)...)
 }
 
 // AppendPollReplyHead appends what comes before a body of bodyLen bytes that
 // lies elsewhere: AppendPollReply is this, the body, and
-// [AppendPollReplyTail].
+// [PollReplyTail].
 func AppendPollReplyHead(dst []byte, h Head, cb []byte, bodyLen int) []byte {
 	return AppendPollBodyHead(AppendPollHead(dst, h), h.Minor, cb, bodyLen)
 }
@@ -104,12 +105,8 @@ func AppendPollBodyHead(dst []byte, minor uint8, cb []byte, bodyLen int) []byte 
 	return dst
 }
 
-// AppendPollReplyTail appends what comes after the body of a long-poll reply.
-func AppendPollReplyTail(dst []byte, minor uint8, hasCb bool) []byte {
-	return append(dst, PollReplyTail(minor, hasCb)...)
-}
-
-// PollReplyTail is what AppendPollReplyTail appends, one of four constants.
+// PollReplyTail is what comes after the body of a long-poll reply, one of four
+// constants.
 func PollReplyTail(minor uint8, hasCb bool) string {
 	switch {
 	case minor == 0 && hasCb:

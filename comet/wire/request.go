@@ -137,7 +137,7 @@ func (r *Request) finish(p []byte, i int, lim Limits, f *fields) (n int, err *Er
 		return 0, nil
 	}
 	r.Need = 0
-	r.Body = p[i:end:end]
+	r.Body = p[i:end]
 	return end, nil
 }
 
@@ -240,7 +240,7 @@ func (r *Request) target(t []byte) *Error {
 	}
 	r.Path = t
 	if q := bytes.IndexByte(t, '?'); q >= 0 {
-		r.Path, r.Query = t[:q:q], t[q+1:]
+		r.Path, r.Query = t[:q], t[q+1:]
 	}
 	for i, c := range r.Path {
 		if c == '%' && !isEscape(r.Path[i:]) {

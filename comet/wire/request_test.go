@@ -41,6 +41,7 @@ var badRequests = []struct {
 	{"bare CR in a header", "GET / HTTP/1.1\r\nHost: h\r\nX: a\rTransfer-Encoding: chunked\r\n\r\n", 400},
 	{"CR CR LF", "GET / HTTP/1.1\r\nHost: h\r\nX: a\r\r\n\r\n", 400},
 	{"NUL in the target", "GET /\x00 HTTP/1.1\r\nHost: h\r\n\r\n", 400},
+	{"DEL in the target", "GET /\x7f HTTP/1.1\r\nHost: h\r\n\r\n", 400},
 	{"NUL in a value", "GET / HTTP/1.1\r\nHost: h\r\nX: a\x00b\r\n\r\n", 400},
 	{"NUL in a name", "GET / HTTP/1.1\r\nHost: h\r\nX\x00: b\r\n\r\n", 400},
 	{"DEL in a value", "GET / HTTP/1.1\r\nHost: h\r\nX: \x7f\r\n\r\n", 400},
@@ -152,7 +153,11 @@ func TestParseFields(t *testing.T) {
 // is not, and that of a repeated one the first counts.
 func TestParseAbsentHeader(t *testing.T) {
 	var r Request
-	Parse([]byte("GET / HTTP/1.1\r\nHost: h\r\nOrigin:\r\nOrigin: b\r\nAuthorization: a\r\nAuthorization: b\r\n\r\n"), testLimits, &r)
+	Parse([]byte("GET / HTTP/1.1\r\nHost: h\r\nOrigin:\r\nOrigin: b\r\nAuthorization: a\r\nAuthorization: b\r\n"+
+		"Content-Type: text/plain\r\nContent-Type: application/x-www-form-urlencoded\r\n\r\n"), testLimits, &r)
+	if r.Form {
+		t.Error("the second Content-Type counts")
+	}
 	if r.LastEventID != nil {
 		t.Errorf("Last-Event-ID %q, want nil", r.LastEventID)
 	}
