@@ -1,0 +1,274 @@
+package uring
+
+import (
+	"c1000k/comet"
+
+	"github.com/pawelgaczynski/giouring"
+	"golang.org/x/sys/unix"
+)
+
+// An accept into a full table of direct descriptors takes a connection from
+// the backlog and then cuts it off. So nothing is accepted that cannot be
+// held, and there are two ways to accept:
+//
+// Streaming is one multishot accept a listener. Between two looks of the loop
+// it takes no more connections than completions fit the queue, and one more a
+// listener: each run of it ends when the queue is full. Where the ring has at
+// least so many free slots it is safe.
+//
+// Guarded is a poll of the listener and then single accepts, as many as slots
+// are free, which do not wait. A listener that has nothing waiting holds no
+// slot back, and one that waits for a slot holds no connection.
+//
+// A streaming accept wakes one loop of those that wait on the same listener,
+// the first that armed it. With more than one loop each gives up its place
+// after a number of connections and stands at the end again.
+
+const (
+	// turnsPlace is the number of connections after which a streaming accept
+	// gives up its place before other loops.
+	turnsPlace = 32
+	// maxSingles is the number of single accepts outstanding of one listener.
+	maxSingles = 32
+	// acceptRetryNS is how long a listener rests after an error that no free
+	// slot mends, such as the system's limit of open files.
+	acceptRetryNS = 100e6
+	// spareSlots is the part of a ring's table that must be free for accepting
+	// to return to the ring where another ring could be added.
+	spareSlots = 8
+)
+
+type acceptMode uint8
+
+const (
+	modeIdle      acceptMode = iota // nothing armed
+	modeWatching                    // guarded: the poll is armed
+	modeReady                       // guarded: connections are waiting
+	modeStreaming                   // the multishot accept is armed
+	modeEnding                      // it is being cancelled
+	modeResting                     // until retryAt
+	modeDead                        // the listener is no listener
+)
+
+// acceptor is a loop's view of one listener.
+type acceptor struct {
+	fd      int
+	door    comet.Door
+	mode    acceptMode
+	starved bool // it waits for a free slot
+	gen     uint16
+	ring    *ring // streaming: where to
+	taken   int   // since it was armed
+	singles int   // outstanding
+	burst   int   // singles of the next time
+	retryAt int64
+}
+
+func (l *loop) listen(listeners []comet.Listener) {
+	for _, li := range listeners {
+		if li.Door == comet.DoorAdmin && l.index != 0 {
+			continue
+		}
+		l.acceptors = append(l.acceptors, acceptor{fd: li.FD, door: li.Door, burst: 1})
+	}
+}
+
+// room is the number of r's slots that a door may fill.
+func (l *loop) room(r *ring, door comet.Door) int {
+	n := r.free - r.singles
+	if door == comet.DoorFront && r.index == 0 {
+		n -= max(l.reserve-l.adminHeld, 0)
+	}
+	return n
+}
+
+// mayStream says that a multishot accept into r cannot overrun its table.
+func (l *loop) mayStream(r *ring) bool {
+	return l.e.opts.streaming && l.room(r, comet.DoorFront) >= len(r.cqes)+len(l.acceptors)
+}
+
+// admit arms what may be armed. It runs in every turn after something changed:
+// an accept, a freed slot, an ended request.
+func (l *loop) admit() {
+	l.admitDirty = false
+	l.chooseTarget()
+	for i := range l.acceptors {
+		a := &l.acceptors[i]
+		if a.mode == modeResting && l.now >= a.retryAt {
+			a.mode = modeIdle
+		}
+		switch a.mode {
+		case modeStreaming:
+			turned := l.e.rotate && a.taken >= turnsPlace
+			if turned || a.ring != l.target || !l.mayStream(a.ring) {
+				a.mode = modeEnding
+				l.count.n[cAcceptMoved]++
+				l.cancel(a.ring, tag(reqAccept, a.gen, 0, uint32(i)))
+			}
+		case modeIdle, modeReady:
+			l.arm(a, uint32(i))
+		}
+	}
+}
+
+// arm takes the next step of a listener with nothing armed.
+func (l *loop) arm(a *acceptor, number uint32) {
+	if a.door == comet.DoorFront && a.singles == 0 && l.mayStream(l.target) {
+		a.mode, a.ring, a.taken = modeStreaming, l.target, 0
+		a.gen++
+		e := l.entry(a.ring)
+		e.PrepareMultishotAcceptDirect(a.fd, 0, 0, 0)
+		e.UserData = uint64(tag(reqAccept, a.gen, 0, number))
+		return
+	}
+	r := l.rings[0]
+	if a.door == comet.DoorFront {
+		r = l.target
+	}
+	room := l.room(r, a.door)
+	if room <= 0 {
+		// Whoever waits here waits in the backlog. A freed slot comes back here.
+		if !a.starved {
+			a.starved = true
+			l.count.n[cAcceptPaused]++
+		}
+		return
+	}
+	a.starved = false
+	if a.mode == modeReady {
+		for n := min(room, a.burst-a.singles); n > 0; n-- {
+			l.acceptOne(r, a, number)
+		}
+		return
+	}
+	a.mode = modeWatching
+	a.gen++
+	e := l.entry(l.rings[0])
+	e.PreparePollAdd(a.fd, unix.POLLIN)
+	e.UserData = uint64(tag(reqListen, a.gen, 0, number))
+}
+
+// acceptOne asks for one connection that is waiting now.
+func (l *loop) acceptOne(r *ring, a *acceptor, number uint32) {
+	a.singles++
+	r.singles++
+	e := l.entry(r)
+	e.PrepareAcceptDirect(a.fd, 0, 0, 0, giouring.FileIndexAlloc)
+	u := tag(reqAcceptOne, a.gen, 0, number)
+	e.UserData = uint64(u)
+	if l.e.dontWait.Load() {
+		e.IoPrio = acceptDontWait
+	} else {
+		l.cancel(r, u) // what it did not find at once it shall not wait for
+	}
+}
+
+// chooseTarget keeps the front door's ring while it has room, or finds or
+// makes another.
+func (l *loop) chooseTarget() {
+	if l.room(l.target, comet.DoorFront) > 0 || l.target.singles > 0 {
+		return
+	}
+	best := l.target
+	for _, r := range l.rings {
+		if l.room(r, comet.DoorFront) > l.room(best, comet.DoorFront) {
+			best = r
+		}
+	}
+	if l.room(best, comet.DoorFront) < l.slots/spareSlots && len(l.rings)*l.slots < l.capacity {
+		if err := l.addRing(); err != nil {
+			// The loop goes on with the rings it has, and tries again when
+			// they are full again.
+			l.count.n[cAcceptErrors]++
+		} else {
+			best = l.rings[len(l.rings)-1]
+		}
+	}
+	if best != l.target {
+		l.target = best
+		l.count.n[cAcceptMoved]++
+	}
+}
+
+// completeAccept takes a completion of a listener's request.
+func (l *loop) completeAccept(r *ring, u userData, res int32, flags uint32) {
+	a := &l.acceptors[u.slot()]
+	l.admitDirty = true
+	switch u.op() {
+	case reqListen:
+		if u.gen() != a.gen || a.mode != modeWatching {
+			l.count.n[cStale]++
+			return
+		}
+		a.mode = modeReady
+		if res < 0 {
+			l.acceptFailed(a, res)
+		}
+	case reqAccept:
+		// Streaming ended for any reason: begin anew with what is waiting.
+		if flags&giouring.CQEFMore == 0 {
+			if a.mode == modeStreaming {
+				l.count.n[cRearms]++
+			}
+			a.mode = modeIdle
+		}
+		if res >= 0 {
+			a.taken++
+			l.accepted(r, uint32(res), a.door)
+		} else {
+			l.acceptFailed(a, res)
+		}
+	case reqAcceptOne:
+		a.singles--
+		r.singles--
+		if res >= 0 {
+			if a.singles == 0 {
+				a.burst = min(2*a.burst, maxSingles)
+			}
+			l.accepted(r, uint32(res), a.door)
+			return
+		}
+		a.burst = 1
+		l.acceptFailed(a, res)
+	}
+}
+
+// acceptFailed decides what follows an accept or a poll that failed.
+func (l *loop) acceptFailed(a *acceptor, res int32) {
+	switch errno := -res; errno {
+	case int32(unix.EAGAIN), int32(unix.ECANCELED):
+		// Nothing was waiting (any more).
+		if a.mode == modeReady {
+			a.mode = modeIdle
+		}
+	case int32(unix.ECONNABORTED), int32(unix.EINTR), int32(unix.EPROTO):
+		l.count.n[cAcceptErrors]++
+	case int32(unix.EINVAL):
+		if a.mode == modeReady && l.e.dontWait.CompareAndSwap(true, false) {
+			return // the kernel is older than 6.10: accept and cancel instead
+		}
+		fallthrough
+	case int32(unix.EBADF), int32(unix.ENOTSOCK), int32(unix.EOPNOTSUPP):
+		l.count.n[cAcceptErrors]++
+		if a.mode != modeStreaming && a.mode != modeEnding {
+			a.mode = modeDead
+		}
+	default:
+		l.count.n[cAcceptErrors]++
+		if a.mode != modeStreaming && a.mode != modeEnding {
+			a.mode, a.retryAt = modeResting, l.now+acceptRetryNS
+		}
+	}
+}
+
+// retryDeadline is the deadline of the loop's wait: the core's, or the end of
+// a listener's rest.
+func (l *loop) retryDeadline(deadline int64) int64 {
+	for i := range l.acceptors {
+		if a := &l.acceptors[i]; a.mode == modeResting {
+			l.admitDirty = true
+			deadline = min(deadline, a.retryAt)
+		}
+	}
+	return deadline
+}

@@ -1,0 +1,306 @@
+package uring
+
+import (
+	"errors"
+	"fmt"
+	"math/bits"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"c1000k/comet"
+
+	"golang.org/x/sys/unix"
+)
+
+// Options are the engine's settings. The zero value of each takes its default.
+type Options struct {
+	comet.EngineOptions
+
+	// SQEntries is the submission entries of a ring, a power of two; 256.
+	SQEntries int
+	// CQEntries is the completion entries of a ring, a power of two of at
+	// least SQEntries; 2048.
+	CQEntries int
+	// Buffers is the provided buffers of a ring, a power of two; 256.
+	Buffers int
+	// BufferBytes is the size of one; 512.
+	BufferBytes int
+	// Batch is the number of completions a loaded loop waits for; 256. 1
+	// waits for the first always.
+	Batch int
+	// MinWait is how long it waits for the whole batch; 50 µs.
+	MinWait time.Duration
+
+	recvWindow int  // receives outstanding of a ring; tests set more than Buffers
+	streaming  bool // multishot accept; tests turn it off
+	rotateOff  bool // tests: keep the place before other loops
+	masked     bool // tests: take the kernel for a 6.1
+}
+
+const (
+	defaultSQEntries   = 256
+	defaultCQEntries   = 2048
+	defaultBuffers     = 256
+	defaultBufferBytes = 512
+	defaultBatch       = 256
+	defaultMinWait     = 50 * time.Microsecond
+	defaultReserve     = 64
+	// reservePart bounds the default reserve: a fourth of a small server.
+	reservePart = 4
+	maxBuffers  = 1 << 15
+	maxEntries  = 1 << 15
+)
+
+// Engine is the io_uring engine of one service; see the package's comment.
+type Engine struct {
+	svc      *comet.Service
+	opts     Options
+	features features
+	loops    []*loop
+	limit    int // slots of one ring
+	rotate   bool
+	dontWait atomic.Bool // accept knows the flag not to wait
+	origin   time.Time
+	wall     int64
+
+	mu       sync.Mutex
+	started  bool
+	stopping atomic.Bool
+	running  sync.WaitGroup
+	stopped  sync.Once
+}
+
+var _ comet.Engine = (*Engine)(nil)
+
+// New makes an engine for svc. It fails, as Probe does, where the kernel lacks
+// what the engine needs, and where an option is out of its range.
+func New(svc *comet.Service, opts Options) (*Engine, error) {
+	opts.streaming = true
+	return newEngine(svc, opts)
+}
+
+func newEngine(svc *comet.Service, opts Options) (*Engine, error) {
+	f, err := probe()
+	if err != nil {
+		return nil, err
+	}
+	if err := opts.complete(); err != nil {
+		return nil, err
+	}
+	e := &Engine{svc: svc, opts: opts, features: f, origin: time.Now()}
+	if opts.masked {
+		e.features.minWait, e.features.dontWait = false, false
+	}
+	e.wall = e.origin.UnixNano()
+	e.dontWait.Store(e.features.dontWait)
+	var lim unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &lim); err != nil {
+		return nil, fmt.Errorf("descriptor limit: %w", err)
+	}
+	e.limit = int(min(lim.Cur, maxSlots))
+	if opts.TableLimit > e.limit {
+		return nil, fmt.Errorf("a table of %d slots is more than the descriptor limit of %d", opts.TableLimit, e.limit)
+	}
+	if opts.TableLimit > 0 {
+		e.limit = opts.TableLimit
+	}
+	if e.opts.Loops == 0 {
+		e.opts.Loops = runtime.GOMAXPROCS(0)
+	}
+	if e.opts.MaxConns == 0 {
+		e.opts.MaxConns = e.limit * e.opts.Loops
+	}
+	// A loop without a slot could serve nobody.
+	e.opts.Loops = min(e.opts.Loops, e.opts.MaxConns)
+	e.rotate = e.opts.Loops > 1 && !opts.rotateOff
+	return e, nil
+}
+
+// complete fills in defaults and refuses what cannot be.
+func (o *Options) complete() error {
+	def := func(v *int, d int) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	def(&o.SQEntries, defaultSQEntries)
+	def(&o.CQEntries, max(defaultCQEntries, o.SQEntries))
+	def(&o.Buffers, defaultBuffers)
+	def(&o.BufferBytes, defaultBufferBytes)
+	def(&o.Batch, defaultBatch)
+	def(&o.recvWindow, o.Buffers)
+	if o.MinWait == 0 {
+		o.MinWait = defaultMinWait
+	}
+	pow := func(name string, v, least, most int) error {
+		if v < least || v > most || bits.OnesCount(uint(v)) != 1 {
+			return fmt.Errorf("%s is %d: want a power of two from %d to %d", name, v, least, most)
+		}
+		return nil
+	}
+	errs := []error{
+		pow("SQEntries", o.SQEntries, 1, maxEntries),
+		pow("CQEntries", o.CQEntries, o.SQEntries, 2*maxEntries),
+		pow("Buffers", o.Buffers, 1, maxBuffers),
+	}
+	atLeast := func(name string, v, least int) {
+		if v < least {
+			errs = append(errs, fmt.Errorf("%s is %d: want at least %d", name, v, least))
+		}
+	}
+	atLeast("BufferBytes", o.BufferBytes, 1)
+	atLeast("Batch", o.Batch, 1)
+	atLeast("MinWait", int(o.MinWait), 0)
+	atLeast("Loops", o.Loops, 0)
+	atLeast("MaxConns", o.MaxConns, 0)
+	atLeast("TableLimit", o.TableLimit, 0)
+	atLeast("AdminReserve", o.AdminReserve, 0)
+	return errors.Join(errs...)
+}
+
+// clock is nanoseconds since the Unix epoch: the wall clock once, then the
+// monotonic one.
+func (e *Engine) clock() int64 { return e.wall + int64(time.Since(e.origin)) }
+
+// Start begins to accept and returns when every loop runs. It is called once.
+func (e *Engine) Start(listeners []comet.Listener) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.started {
+		return errors.New("uring: the engine was started before")
+	}
+	e.started = true
+	admin := false
+	for _, li := range listeners {
+		admin = admin || li.Door == comet.DoorAdmin
+		if err := prepareListener(li); err != nil {
+			return err
+		}
+	}
+	reserve, err := e.adminSlots(admin)
+	if err != nil {
+		return err
+	}
+	front := e.opts.MaxConns - reserve
+	for i := range e.opts.Loops {
+		n := front / e.opts.Loops
+		if i < front%e.opts.Loops {
+			n++
+		}
+		own := 0
+		if i == 0 {
+			own = reserve
+		}
+		if err := e.addLoop(i, n+own, own, listeners); err != nil {
+			for _, l := range e.loops {
+				l.free()
+				_ = unix.Close(l.wakeFD)
+			}
+			e.loops = nil
+			return err
+		}
+	}
+	return e.launch()
+}
+
+// adminSlots is the number of slots kept for the admin door.
+func (e *Engine) adminSlots(admin bool) (int, error) {
+	switch n := e.opts.AdminReserve; {
+	case !admin:
+		return 0, nil
+	case n == 0:
+		return min(defaultReserve, e.opts.MaxConns/reservePart, e.limit/reservePart), nil
+	case n >= e.opts.MaxConns || n >= e.limit:
+		return 0, fmt.Errorf("%d slots for the admin door leave none of %d connections in tables of %d for the front", n, e.opts.MaxConns, e.limit)
+	default:
+		return n, nil
+	}
+}
+
+// addLoop makes loop i with its memory and its core, not yet its thread.
+func (e *Engine) addLoop(i, capacity, reserve int, listeners []comet.Listener) error {
+	if capacity > maxAux {
+		return fmt.Errorf("loop %d would hold %d connections: at most %d, so use more loops", i, capacity, maxAux)
+	}
+	l := &loop{e: e, index: i, capacity: capacity, slots: min(capacity, e.limit), reserve: reserve}
+	core, err := e.svc.NewLoop(capacity)
+	if err != nil {
+		return err
+	}
+	l.core = core
+	if l.wakeFD, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
+		return fmt.Errorf("eventfd: %w", err)
+	}
+	e.loops = append(e.loops, l)
+	l.listen(listeners)
+	return l.reserveMemory()
+}
+
+// launch starts the threads; a loop that fails to begin stops them all.
+func (e *Engine) launch() error {
+	ready := make(chan error, len(e.loops))
+	for _, l := range e.loops {
+		e.running.Add(1)
+		go l.run(ready)
+	}
+	var first error
+	for range e.loops {
+		if err := <-ready; err != nil && first == nil {
+			first = err
+		}
+	}
+	if first != nil {
+		e.halt()
+	}
+	return first
+}
+
+// Stop closes every connection and ends the loops. It is idempotent and
+// returns when nothing of the engine is left.
+func (e *Engine) Stop() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.halt()
+}
+
+func (e *Engine) halt() {
+	e.stopped.Do(func() {
+		e.stopping.Store(true)
+		for _, l := range e.loops {
+			l.wake()
+		}
+		e.running.Wait()
+		for _, l := range e.loops {
+			_ = unix.Close(l.wakeFD)
+		}
+	})
+}
+
+// prepareListener makes accepts wait in the ring rather than fail, and has the
+// accepted sockets inherit that small sends go out at once.
+func prepareListener(li comet.Listener) error {
+	if err := unix.SetNonblock(li.FD, false); err != nil {
+		return fmt.Errorf("listener %s: %w", li.Addr, err)
+	}
+	// A unix socket has no such option.
+	_ = unix.SetsockoptInt(li.FD, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	return nil
+}
+
+// Facts may be called once Start has returned, from any thread.
+func (e *Engine) Facts() comet.Facts {
+	f := comet.Facts{
+		Engine: "uring", Loops: len(e.loops), TableLimit: e.limit, MaxConns: e.opts.MaxConns,
+		Asked: e.features.asked(), Got: e.features.got(),
+	}
+	for _, l := range e.loops {
+		n := int(l.ringCount.Load())
+		f.Rings += n
+		f.LoopLines = append(f.LoopLines, fmt.Sprintf("loop %d: %d of %d rings, %d slots each, %d connections at most, %d kept for the admin door",
+			l.index, n, (l.capacity+l.slots-1)/l.slots, l.slots, l.capacity, l.reserve))
+	}
+	f.Tables = f.Rings
+	return f
+}

@@ -1,0 +1,161 @@
+package uring
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"unsafe"
+
+	"github.com/pawelgaczynski/giouring"
+	"golang.org/x/sys/unix"
+)
+
+// features is what the kernel has of the things that differ between kernels.
+type features struct {
+	minWait  bool // Linux 6.12
+	dontWait bool // Linux 6.10; taken for granted with minWait, else tried at the first use
+}
+
+// needed are the operations without which the engine cannot be.
+var needed = []struct {
+	op   uint8
+	name string
+}{
+	{giouring.OpAccept, "accept"}, {giouring.OpPollAdd, "poll"}, {giouring.OpRecv, "recv"},
+	{giouring.OpSend, "send"}, {giouring.OpSendmsg, "sendmsg"}, {giouring.OpClose, "close"},
+	{giouring.OpAsyncCancel, "cancel"},
+}
+
+// always are the features that New insists on.
+var always = []string{
+	"single issuer", "deferred task running", "submit all", "direct descriptors",
+	"multishot accept", "multishot poll", "provided-buffer ring", "wait with a timeout",
+}
+
+const (
+	nameMinWait  = "minimum wait"
+	nameDontWait = "accept without waiting"
+)
+
+func (f features) asked() []string {
+	return append(append([]string(nil), always...), nameMinWait, nameDontWait)
+}
+
+func (f features) got() []string {
+	out := append([]string(nil), always...)
+	if f.minWait {
+		out = append(out, nameMinWait)
+	}
+	if f.dontWait {
+		out = append(out, nameDontWait)
+	}
+	return out
+}
+
+// Probe says whether the engine can run here. The error names what is missing
+// or what forbids it, as far as can be known. Where it fails the epoll engine
+// still works. Any thread may call it.
+func Probe() error {
+	_, err := probe()
+	return err
+}
+
+func probe() (features, error) {
+	var q queues
+	if err := q.open(8, 16); err != nil {
+		return features{}, refusal(err)
+	}
+	defer q.close()
+	if q.features&giouring.FeatExtArg == 0 || q.features&giouring.FeatNoDrop == 0 {
+		return features{}, errors.New("io_uring here cannot wait with a timeout: Linux 6.1 or later is needed")
+	}
+	if err := probeOps(&q); err != nil {
+		return features{}, err
+	}
+	if err := q.registerTable(1); err != nil {
+		return features{}, fmt.Errorf("io_uring here refuses a %w: Linux 6.1 or later is needed", err)
+	}
+	var b buffers
+	if err := b.open(&q, 1, 1); err != nil {
+		return features{}, fmt.Errorf("io_uring here refuses a %w: Linux 6.1 or later is needed", err)
+	}
+	defer b.close()
+	later := q.features&featMinTimeout != 0
+	return features{minWait: later, dontWait: later}, nil
+}
+
+// probeOps asks the kernel for its list of operations.
+func probeOps(q *queues) error {
+	const ops = 64
+	var p struct {
+		lastOp, opsLen uint8
+		_              uint16
+		_              [3]uint32
+		ops            [ops]giouring.ProbeOp
+	}
+	const supported = 1 << 0
+	if err := q.register("list of operations", giouring.RegisterProbe, unsafe.Pointer(&p), ops); err != nil {
+		return fmt.Errorf("io_uring here has no %w", err)
+	}
+	for _, n := range needed {
+		if n.op > p.lastOp || p.ops[n.op].Flags&supported == 0 {
+			return fmt.Errorf("io_uring here has no %s", n.name)
+		}
+	}
+	return nil
+}
+
+// refusal explains why no ring could be made.
+func refusal(err error) error {
+	var why string
+	switch {
+	case errors.Is(err, unix.ENOSYS):
+		why = "this kernel has no io_uring (Linux 6.1 or later is needed), or a filter hides it"
+	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
+		why = whyForbidden(readWord("/proc/sys/kernel/io_uring_disabled"), readStatus("Seccomp"))
+	case errors.Is(err, unix.EINVAL):
+		why = "this kernel's io_uring lacks deferred task running (Linux 6.1 or later is needed)"
+	case errors.Is(err, unix.ENOMEM):
+		why = "no memory for an io_uring: look at the locked-memory limit (ulimit -l) and the memory control group"
+	case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE):
+		why = "no descriptor left for an io_uring: look at ulimit -n"
+	default:
+		why = "no io_uring can be made"
+	}
+	return fmt.Errorf("%s: %w", why, err)
+}
+
+// whyForbidden tells the three ways apart in which io_uring is forbidden, from
+// the sysctl's value and the process's seccomp mode.
+func whyForbidden(sysctl, seccomp string) string {
+	const filtered = "2"
+	switch {
+	case sysctl == "2":
+		return "io_uring is turned off for all by sysctl kernel.io_uring_disabled = 2"
+	case sysctl == "1":
+		return "io_uring is turned off for those outside the group of sysctl kernel.io_uring_group by kernel.io_uring_disabled = 1"
+	case seccomp == filtered:
+		return "io_uring is refused by a seccomp filter, as the default one of container engines does (allow io_uring_setup, io_uring_enter and io_uring_register)"
+	default:
+		return "io_uring is refused, by a security module or a filter"
+	}
+}
+
+func readWord(path string) string {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(b))
+}
+
+// readStatus is a field of /proc/self/status.
+func readStatus(field string) string {
+	for _, line := range strings.Split(readWord("/proc/self/status"), "\n") {
+		if v, ok := strings.CutPrefix(line, field+":"); ok {
+			return strings.TrimSpace(v)
+		}
+	}
+	return ""
+}

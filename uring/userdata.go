@@ -1,0 +1,48 @@
+package uring
+
+// A request's user data is the engine's whole memory of it: what was asked,
+// for which slot, in which life of that slot. It is never an address.
+//
+//	63    60 59        44 43               20 19              0
+//	+-------+------------+-------------------+----------------+
+//	|  op   | generation |        aux        |      slot      |
+//	+-------+------------+-------------------+----------------+
+type userData uint64
+
+const (
+	slotBits = 20 // the kernel's own limit of a direct table is 1<<20
+	auxBits  = 24
+	genBits  = 16
+
+	maxSlots = 1 << slotBits
+	maxAux   = 1 << auxBits
+
+	auxShift = slotBits
+	genShift = auxShift + auxBits
+	opShift  = genShift + genBits
+)
+
+// request is the kind of a submission.
+type request uint8
+
+const (
+	reqPoll      request = iota + 1 // multishot poll of a connection
+	reqRecv                         // one-shot receive into a provided buffer
+	reqSend                         // send or sendmsg; aux is the send record
+	reqClose                        // close of a direct descriptor
+	reqCancel                       // cancel of another request; only failures complete
+	reqAccept                       // multishot accept; slot is the listener's number
+	reqAcceptOne                    // single accept; slot is the listener's number
+	reqListen                       // one-shot poll of a listener
+	reqWake                         // multishot poll of the loop's own eventfd
+	reqChild                        // multishot poll of a child ring's eventfd; slot is the ring's number
+)
+
+func tag(op request, gen uint16, aux, slot uint32) userData {
+	return userData(op)<<opShift | userData(gen)<<genShift | userData(aux)<<auxShift | userData(slot)
+}
+
+func (u userData) op() request  { return request(u >> opShift) }
+func (u userData) gen() uint16  { return uint16(u >> genShift) }
+func (u userData) aux() uint32  { return uint32(u>>auxShift) & (maxAux - 1) }
+func (u userData) slot() uint32 { return uint32(u) & (maxSlots - 1) }
