@@ -1,0 +1,140 @@
+package epoll
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+
+	"c1000k/comet"
+	"c1000k/experiments/fdtable"
+)
+
+const (
+	// defaultAdminReserve is the number of slots kept for the admin door where
+	// nothing else is said; a small table gives at most a quarter.
+	defaultAdminReserve = 64
+	// spareShared are descriptors of the process's table left to the rest of
+	// the program: the debug door, profiles, files.
+	spareShared = 64
+	// spareOwn are descriptors of a loop's own table left free. Nothing but the
+	// loop opens any there.
+	spareOwn = 8
+	// tableKeeps are the descriptors that every table keeps besides ours: 0 to 2
+	// and the Go runtime's two.
+	tableKeeps = 5
+)
+
+// plan is how the connections are spread over loops and tables.
+type plan struct {
+	own        bool    // each loop has a descriptor table of its own
+	capacities []int32 // the most connections of each loop, both doors together
+	reserve    int32   // slots of loop 0 kept for the admin door
+	width      int     // the most loops that accept at a time
+	tableLimit int     // the most connections of one table
+	connLimit  int     // one more than the highest connection of a loop
+	limit      int     // the process's descriptor limit
+}
+
+// makePlan spreads o.MaxConns over loops. listeners is the number of listening
+// sockets, all open in each table.
+func makePlan(o comet.EngineOptions, listeners int) (plan, error) {
+	if o.MaxConns < 1 || o.Loops < 0 || o.TableLimit < 0 || o.AdminReserve < 0 {
+		return plan{}, fmt.Errorf("epoll: %d connections, %d loops, tables of %d, %d slots for the admin door:"+
+			" none may be negative, and there must be room for a connection", o.MaxConns, o.Loops, o.TableLimit, o.AdminReserve)
+	}
+	opened, err := openDescriptors()
+	if err != nil {
+		return plan{}, err
+	}
+	cores := runtime.NumCPU()
+	loops := o.Loops
+	if loops == 0 {
+		loops = min(cores, o.MaxConns)
+	}
+	// Two descriptors a loop: its set and its eventfd.
+	overhead := opened + 2*loops + spareShared
+	p := plan{limit: fdtable.RaiseLimit(o.MaxConns + overhead)}
+	p.tableLimit = p.limit - overhead
+	if o.TableLimit > 0 {
+		p.tableLimit = min(p.tableLimit, o.TableLimit)
+	}
+	p.width = loops
+	if o.MaxConns > p.tableLimit {
+		if loops, err = p.giveTables(o, listeners); err != nil {
+			return plan{}, err
+		}
+		p.width = loops
+		if o.Loops == 0 {
+			p.width = min(cores, loops)
+		}
+	}
+	p.spread(o, loops)
+	if !p.own {
+		p.connLimit = int(p.capacities[0])
+	}
+	return p, p.setReserve(o)
+}
+
+// giveTables plans a table for each loop and returns how many there must be.
+func (p *plan) giveTables(o comet.EngineOptions, listeners int) (loops int, err error) {
+	p.own = true
+	// Every table keeps every loop's eventfd, so that their number takes from
+	// their size: count until both agree.
+	for loops = max(1, o.Loops); ; loops++ {
+		kept := tableKeeps + listeners + loops + 1 // and its set
+		p.tableLimit = p.limit - kept - spareOwn
+		if o.TableLimit > 0 {
+			p.tableLimit = min(p.tableLimit, o.TableLimit)
+		}
+		if p.tableLimit < 1 {
+			return 0, fmt.Errorf("epoll: a descriptor limit of %d leaves no room for connections beside %d listeners and %d loops:"+
+				" raise it (ulimit -n) or ask for fewer", p.limit, listeners, loops)
+		}
+		if loops*p.tableLimit >= o.MaxConns {
+			// New descriptors take the lowest free numbers, so none is above
+			// the number of all that are open.
+			p.connLimit = p.tableLimit + kept + spareOwn
+			break
+		}
+	}
+	if o.Loops > 0 && loops != o.Loops {
+		return 0, fmt.Errorf("epoll: %d connections do not fit in %d loops: a descriptor table has room for %d, and each loop past"+
+			" the limit has one of its own: ask for %d loops, or raise the limit (ulimit -n)", o.MaxConns, o.Loops, p.tableLimit, loops)
+	}
+	return loops, nil
+}
+
+// spread divides the connections among the loops: where loops fill one after the
+// other the last gets what is left, and elsewhere all get the same.
+func (p *plan) spread(o comet.EngineOptions, loops int) {
+	left := o.MaxConns
+	for i := range loops {
+		share := (left + loops - i - 1) / (loops - i)
+		if p.width < loops {
+			share = min(left, p.tableLimit)
+		}
+		p.capacities = append(p.capacities, int32(share))
+		left -= share
+	}
+}
+
+// setReserve keeps slots of loop 0 for the admin door.
+func (p *plan) setReserve(o comet.EngineOptions) error {
+	p.reserve = int32(o.AdminReserve)
+	if o.AdminReserve == 0 {
+		p.reserve = min(defaultAdminReserve, p.capacities[0]/4)
+	}
+	if p.reserve >= p.capacities[0] {
+		return fmt.Errorf("epoll: %d slots for the admin door leave none of loop 0's %d for subscribers", p.reserve, p.capacities[0])
+	}
+	return nil
+}
+
+// openDescriptors counts the descriptors open in the process's table.
+func openDescriptors() (int, error) {
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return 0, fmt.Errorf("epoll: counting open descriptors: %w", err)
+	}
+	return len(entries), nil
+}
