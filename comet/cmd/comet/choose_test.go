@@ -1,0 +1,124 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+
+	"c1000k/comet"
+)
+
+// parsed is what the command line gives.
+func parsed(t *testing.T, args ...string) *options {
+	t.Helper()
+	o, _, done := parseOptions(args, io.Discard, io.Discard)
+	if done {
+		t.Fatalf("%v ended the program", args)
+	}
+	return o
+}
+
+// TestChooseEngine proves which engine is taken on which kernel, that another
+// one than io_uring is explained, and that a refusal says what still works.
+func TestChooseEngine(t *testing.T) {
+	yes := func() error { return nil }
+	holds := func(most int) func(int) error {
+		return func(n int) error {
+			if n > most {
+				return fmt.Errorf("seccomp refuses unshare; what still works: up to %d connections", most)
+			}
+			return nil
+		}
+	}
+	whole := probes{yes, holds(1 << 30)}
+	container := probes{func() error { return errors.New("seccomp refuses io_uring") }, holds(19000)}
+
+	for _, c := range []struct {
+		args   string
+		kernel probes
+		engine string // empty: refused
+		said   string // in why, or in the refusal; parts separated by |
+	}{
+		{"", whole, "uring", ""},
+		{"--engine uring", whole, "uring", ""},
+		{"--engine epoll", whole, "epoll", ""},
+		{"--max-connections 19000", container, "epoll", "seccomp refuses io_uring"},
+		{"--engine uring", container, "", "--engine=uring|seccomp refuses io_uring|--engine=epoll"},
+		{"", container, "", "--max-connections=1000064|seccomp refuses unshare|19000"},
+	} {
+		got, err := chooseEngine(parsed(t, strings.Fields(c.args)...), c.kernel)
+		said := got.why
+		if err != nil {
+			said = err.Error()
+			if !errors.As(err, &refusal{}) {
+				t.Errorf("%q: %v is no refusal", c.args, err)
+			}
+		}
+		if (err != nil) != (c.engine == "") || err == nil && got.name != c.engine {
+			t.Errorf("%q: engine %q, %v, want %q", c.args, got.name, err, c.engine)
+		}
+		for part := range strings.SplitSeq(c.said, "|") {
+			if !strings.Contains(said, part) {
+				t.Errorf("%q: no %q in %q", c.args, part, said)
+			}
+		}
+		if c.said == "" && said != "" {
+			t.Errorf("%q: explains %q", c.args, said)
+		}
+	}
+}
+
+// TestMaxConnectionsDefault proves the documented default.
+func TestMaxConnectionsDefault(t *testing.T) {
+	for args, want := range map[string]int{
+		"":                                       1_000_064,
+		"--channels 5000":                        5064,
+		"--channels 0":                           1024,
+		"--channels 5000 --max-connections 2000": 2000,
+	} {
+		if got := parsed(t, strings.Fields(args)...).MaxConnections; got != want {
+			t.Errorf("%q: %d connections, want %d", args, got, want)
+		}
+	}
+}
+
+// stuck is an engine whose Stop returns when released.
+type stuck struct {
+	comet.Engine
+	release chan struct{}
+}
+
+func (s stuck) Stop() { <-s.release }
+
+// TestSecondSignal proves that a stop which hangs is ended by a second signal,
+// with the code for failure, and that a hang-up signal does not count as one.
+func TestSecondSignal(t *testing.T) {
+	engine := stuck{release: make(chan struct{})}
+	defer close(engine.release)
+	signals := make(chan os.Signal, 4)
+	for _, s := range []os.Signal{syscall.SIGHUP, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGINT} {
+		signals <- s
+	}
+	err := waitAndStop(engine, &debugDoor{}, signals, slog.New(slog.DiscardHandler))
+	if err == nil || !strings.Contains(err.Error(), "second signal (interrupt)") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestDebugDoorFails proves that a debug door that breaks stops the server and
+// is its failure: it would else run on unobserved.
+func TestDebugDoorFails(t *testing.T) {
+	engine := stuck{release: make(chan struct{})}
+	close(engine.release)
+	door := &debugDoor{failed: make(chan error, 1)}
+	door.failed <- errors.New("accept: broken")
+	err := waitAndStop(engine, door, nil, slog.New(slog.DiscardHandler))
+	if err == nil || !strings.Contains(err.Error(), "accept: broken") {
+		t.Errorf("got %v", err)
+	}
+}
