@@ -41,17 +41,21 @@ func TestChooseEngine(t *testing.T) {
 	for _, c := range []struct {
 		args   string
 		kernel probes
+		limit  int
 		engine string // empty: refused
 		said   string // in why, or in the refusal; parts separated by |
 	}{
-		{"", whole, "uring", ""},
-		{"--engine uring", whole, "uring", ""},
-		{"--engine epoll", whole, "epoll", ""},
-		{"--max-connections 19000", container, "epoll", "seccomp refuses io_uring"},
-		{"--engine uring", container, "", "--engine=uring|seccomp refuses io_uring|--engine=epoll"},
-		{"", container, "", "--max-connections=1000064|seccomp refuses unshare|19000"},
+		{"", whole, 20000, "uring", ""},
+		{"--engine uring", whole, 20000, "uring", ""},
+		{"--loops 2", whole, 300, "", "3336 rings of 300 slots|6837|it is 300|--max-connections=19500"},
+		{"--loops 2 --max-connections 19500", whole, 300, "uring", ""},
+		{"--loops 2 --max-connections 19501", whole, 300, "", "68 rings"},
+		{"--engine epoll", whole, 20000, "epoll", ""},
+		{"--max-connections 19000", container, 20000, "epoll", "seccomp refuses io_uring"},
+		{"--engine uring", container, 20000, "", "--engine=uring|seccomp refuses io_uring|--engine=epoll"},
+		{"", container, 20000, "", "--max-connections=1000064|seccomp refuses unshare|19000"},
 	} {
-		got, err := chooseEngine(parsed(t, strings.Fields(c.args)...), c.kernel)
+		got, err := chooseEngine(parsed(t, strings.Fields(c.args)...), c.limit, c.kernel)
 		said := got.why
 		if err != nil {
 			said = err.Error()

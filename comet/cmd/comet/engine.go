@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"runtime"
 
 	"c1000k/comet"
 	"c1000k/experiments/baseline/epoll"
@@ -22,9 +23,9 @@ type probes struct {
 
 var kernel = probes{uring: uring.Probe, epoll: epoll.Probe}
 
-// chooseEngine finds the engine and tests that the kernel carries it,
-// before anything is opened.
-func chooseEngine(o *options, k probes) (choice, error) {
+// chooseEngine finds the engine and tests that the kernel, with a descriptor
+// limit of limit, carries it, before anything is opened.
+func chooseEngine(o *options, limit int, k probes) (choice, error) {
 	c := choice{name: o.Engine}
 	if c.name == "auto" || c.name == "uring" {
 		err := k.uring()
@@ -37,12 +38,43 @@ func chooseEngine(o *options, k probes) (choice, error) {
 			return choice{}, refuse("--engine=uring: %w; what works: --engine=epoll", err)
 		}
 	}
-	if c.name == "epoll" {
+	switch c.name {
+	case "uring":
+		return c, checkUring(o, limit)
+	case "epoll":
 		if err := k.epoll(o.MaxConnections); err != nil {
 			return choice{}, refuse("--max-connections=%d: %w", o.MaxConnections, err)
 		}
 	}
 	return c, nil
+}
+
+// ringDescriptors are what each ring takes of the process's own table: its own
+// and that of its eventfd. Its connections take none.
+const ringDescriptors = 2
+
+// checkUring refuses what would need more rings than the limit has descriptors
+// for. With 300 descriptors that is beyond some 30,000 connections, with 20,000
+// beyond a hundred million.
+func checkUring(o *options, limit int) error {
+	slots := limit
+	if o.TableLimit > 0 {
+		slots = min(limit, o.TableLimit)
+	}
+	loops := o.loops
+	if loops == 0 {
+		loops = runtime.GOMAXPROCS(0)
+	}
+	// Each loop's last ring may be partly used.
+	rings := (o.MaxConnections+slots-1)/slots + loops
+	need := rings*ringDescriptors + o.listeners + descriptorsBeside
+	if need <= limit {
+		return nil
+	}
+	most := ((limit-o.listeners-descriptorsBeside)/ringDescriptors - loops) * slots
+	return refuse("--engine=uring: --max-connections=%d needs %d rings of %d slots, whose descriptors need a limit of %d; it is %d. "+
+		"What works: --max-connections=%d, or a higher limit (scripts/tune --for %d says how)",
+		o.MaxConnections, rings, slots, need, limit, max(0, most), o.MaxConnections)
 }
 
 // open makes the engine; it does not start it.

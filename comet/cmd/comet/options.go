@@ -13,11 +13,12 @@ import (
 	"github.com/alecthomas/kong"
 
 	"c1000k/comet"
+	"c1000k/comet/hub"
 )
 
 const (
-	// maxLoops is more event loops than any machine this was tried on has use for.
-	maxLoops = 1024
+	// maxLoops is what a channel's mask of loops has bits for.
+	maxLoops = hub.MaxLoops
 	// maxChannels bounds the address space that is reserved at start.
 	maxChannels = 1 << 27
 	// maxConnections is what 24-bit loops and slots address with room to spare.

@@ -14,7 +14,7 @@ const (
 	// descriptorsBeside is what a process needs beside its connections and
 	// listeners: the standard three, the runtime's poller, rings and wake
 	// descriptors, the debug door's clients.
-	descriptorsBeside = 256
+	descriptorsBeside = 64
 	// bytesPerConnection is the server's end of a waiting connection: 3.64 KB
 	// of socket, 300 bytes of poll request or item and slot, 128 of our own.
 	bytesPerConnection = 4100

@@ -25,7 +25,7 @@ func serve(o *options, log *slog.Logger) error {
 	signal.Ignore(syscall.SIGPIPE)
 
 	limit := fdtable.RaiseLimit(o.descriptors())
-	choice, err := chooseEngine(o, kernel)
+	choice, err := chooseEngine(o, limit, kernel)
 	if err != nil {
 		return err
 	}
