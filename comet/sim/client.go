@@ -1,0 +1,253 @@
+package sim
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// client is somebody at the other end of a socket.
+type client struct {
+	w        *world
+	act      func(*client) // what it does when its turn comes
+	admin    bool
+	stranger bool // sends what is no request
+	sock     *socket
+	outbox   []byte         // written, but the window is closed
+	asks     []*ask         // written and not answered
+	next     map[string]int // a subscriber's next number by channel
+	channel  string         // the one it likes
+	leaving  bool           // leaves when its outbox is empty
+}
+
+// connect opens a connection; it waits in the backlog.
+func (c *client) connect() {
+	c.sock = &socket{id: c.w.id(), client: c, admin: c.admin}
+	c.outbox, c.asks, c.leaving = nil, nil, false
+	c.w.backlog = append(c.w.backlog, c.sock)
+}
+
+// usable says whether the client has a connection to write to; where it has
+// none it may make one.
+func (c *client) usable() bool {
+	if c.sock != nil && (c.sock.state == sockClosing || c.sock.state == sockDead) {
+		c.sock = nil
+	}
+	if c.sock == nil {
+		if !c.w.ending && c.w.chance(700) {
+			c.connect()
+		}
+		return false
+	}
+	return !c.sock.eof && !c.sock.reset && !c.leaving
+}
+
+// push moves what the client has written into the server's receive buffer, as
+// far as the window allows; false if nothing moved.
+func (c *client) push() bool {
+	s := c.sock
+	if s == nil || s.state == sockClosing || s.state == sockDead || s.eof || s.reset {
+		return false
+	}
+	n := min(len(c.outbox), windowBytes-len(s.unread))
+	if n > 0 && !c.w.ending {
+		n = 1 + c.w.rng.IntN(n)
+	}
+	if n <= 0 {
+		if c.leaving && len(c.outbox) == 0 {
+			s.eof = true
+			return true
+		}
+		return false
+	}
+	s.unread = append(s.unread, c.outbox[:n]...)
+	c.outbox = c.outbox[n:]
+	return true
+}
+
+// write is a request of the client.
+func (c *client) write(a *ask, request string) {
+	a.id, a.sock = c.w.id(), c.sock
+	c.outbox = append(c.outbox, request...)
+	c.sock.written += len(request)
+	a.end = c.sock.written
+	c.sock.queue = append(c.sock.queue, a)
+	c.asks = append(c.asks, a)
+}
+
+// leave ends the connection in one of the ways there are.
+func (c *client) leave() {
+	switch c.w.rng.IntN(3) {
+	case 0:
+		c.sock.reset = true
+	case 1:
+		c.leaving = true // a half-close after all was written
+	case 2:
+		c.sock.eof = true // in the middle of what it writes
+	}
+}
+
+// answered is called with each reply.
+func (c *client) answered(a *ask, reply string) {
+	c.asks = c.asks[1:]
+	if a.kind != "sub" {
+		return
+	}
+	for _, m := range seqForm.FindAllStringSubmatch(reply, -1) {
+		seq, _ := strconv.Atoi(m[2])
+		switch m[1] {
+		case "data", "broadcast":
+			c.next[a.channel] = seq + 1
+		case "next_seq":
+			c.next[a.channel] = seq
+		}
+	}
+}
+
+var seqForm = regexp.MustCompile(`\{"type":"(\w+)","cname":"(?:[^"\\]|\\.)*","seq":(-?\d+),`)
+
+// subscriber polls, mostly for what it has not had.
+func (c *client) subscriber() {
+	w := c.w
+	if !c.usable() {
+		return
+	}
+	switch r := w.rng.IntN(1000); {
+	case r < 15:
+		c.leave()
+		return
+	case r < 30 && len(c.asks) == 1:
+		for range 5 + w.rng.IntN(40) { // a flood while the poll is held
+			c.poll(pick(w.rng, w.set.names...), 0)
+		}
+		return
+	case len(c.asks) > 0 && r >= 80:
+		return
+	}
+	if c.channel == "" || w.chance(50) {
+		c.channel = pick(w.rng, w.set.names...)
+	}
+	seq := max(c.next[c.channel], 1)
+	if w.chance(150) {
+		seq = pick(w.rng, 0, -3, 1, seq-1, seq-2, seq+1, seq+100)
+	}
+	c.poll(c.channel, seq)
+}
+
+// poll writes one poll.
+func (c *client) poll(channel string, seq int) {
+	w := c.w
+	a := &ask{kind: "sub", channel: channel, seq: seq, style: style{minor: 1}}
+	path := pick(w.rng, "/sub", "/poll") + "?cname=" + quote(channel) + "&seq=" + strconv.Itoa(seq)
+	if w.chance(100) {
+		a.style.cb = pick(w.rng, "f", "a.b", "$cb_1")
+		path += "&cb=" + a.style.cb
+	}
+	if w.chance(100) {
+		a.noop = w.rng.IntN(1000) - 100
+		path += "&noop=" + strconv.Itoa(a.noop)
+	}
+	c.finish(a, "GET", path, "")
+}
+
+// finish writes a request's head and body in one of the ways there are.
+func (c *client) finish(a *ask, method, path, body string) {
+	w := c.w
+	if !w.ending {
+		a.style.closes = w.chance(20)
+		if w.chance(20) {
+			a.style.minor, a.style.closes = 0, true
+		}
+	}
+	request := fmt.Sprintf("%s %s HTTP/1.%d\r\n", method, path, a.style.minor)
+	if a.style.minor == 1 {
+		request += "Host: h\r\n"
+	}
+	if w.chance(200) {
+		request += "User-Agent: " + strings.Repeat("u", w.rng.IntN(600)) + "\r\n"
+	}
+	if a.style.closes {
+		request += "Connection: close\r\n"
+	}
+	if method == "POST" {
+		request += fmt.Sprintf("Content-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n", len(body))
+	}
+	c.write(a, request+"\r\n"+body)
+}
+
+// publisher pushes, and asks how things are.
+func (c *client) publisher() {
+	w := c.w
+	const mostPipelined = 20
+	if !c.usable() || len(c.asks) > mostPipelined || len(c.asks) > 0 && !w.chance(100) {
+		return
+	}
+	channel := pick(w.rng, w.set.names...)
+	switch r := w.rng.IntN(1000); {
+	case r < 10:
+		c.leave()
+	case r < 80:
+		c.finish(&ask{kind: "info", channel: channel, style: style{minor: 1}}, "GET", "/info?cname="+quote(channel), "")
+	case r < 160:
+		c.finish(&ask{kind: "check", channel: channel, style: style{minor: 1}}, "GET", "/check?cname="+quote(channel), "")
+	case r < 200 && !w.castBusy && !w.set.storm:
+		w.castBusy = true
+		c.publish("", true)
+	default:
+		c.publish(channel, false)
+	}
+}
+
+// publish writes a push, a pub or a broadcast of content that no other has.
+func (c *client) publish(channel string, broadcast bool) {
+	w := c.w
+	id := len(w.model.messages)
+	content := fmt.Sprintf("m%d", id)
+	if w.chance(300) {
+		content += pick(w.rng, "\"", "\\", "\n\t", "\x01", "é", "\xff", "<>&%+", strings.Repeat("x", w.rng.IntN(700)))
+	}
+	m := &message{content: content, escaped: escape(content), broadcast: broadcast}
+	w.model.messages = append(w.model.messages, m)
+	a := &ask{kind: "push", channel: channel, message: id, style: style{minor: 1}}
+	path, body := "/push", ""
+	switch {
+	case broadcast:
+		a.kind, path = "broadcast", "/broadcast"
+	case w.chance(200):
+		path, content = "/pub", m.escaped
+	}
+	fields := "content=" + quote(content)
+	if !broadcast {
+		fields += "&cname=" + quote(channel)
+		if w.chance(100) {
+			a.style.cb = "k"
+			fields += "&cb=k"
+		}
+	}
+	if w.chance(300) {
+		body = fields
+		c.finish(a, "POST", path, body)
+		return
+	}
+	c.finish(a, "GET", path+"?"+fields, "")
+}
+
+// strange sends what is no request, or a part of one, and may leave.
+func (c *client) strange() {
+	w := c.w
+	if !c.usable() {
+		return
+	}
+	if w.chance(100) {
+		c.leave()
+		return
+	}
+	const mostBytes = 20_000
+	if len(c.outbox) > mostBytes {
+		return
+	}
+	c.outbox = append(c.outbox, pick(w.rng,
+		"\x16\x03\x01", "GET", "GET /nope HTTP/1.1\r\nHost: h\r\n\r\n", "POST / HTTP/9.9\r\n\r\n", "\r\n",
+		"GET /sub?cname="+strings.Repeat("n", w.rng.IntN(3000)), "\n\n\n", "PUT /sub HTTP/1.1\r\nHost: h\r\n : \r\n")...)
+}

@@ -1,0 +1,45 @@
+// Package sim drives the comet service through a kernel that is hostile on
+// purpose, in virtual time and in one goroutine, and holds every reply against
+// a naive model. A run is a function of its seed: the same seed gives the same
+// calls, the same actions and the same bytes.
+//
+// # What it does to the service
+//
+// Several loops of one service are advanced step by step, one engine call at a
+// time, in an order that the seed draws: events of one loop fall between the
+// turn and the actions of another; a loop may be left alone until its inbox is
+// full. Input is cut anywhere, held back, or ends in the middle of a request;
+// clients half-close and reset in every state, also with bytes on the way.
+// Sends go in parts, late, at once, or fail. A connection closes at once or
+// much later, its unfinished send reported, or not, or reported when its slot
+// already belongs to another. Time creeps, and now and then leaps over the
+// polling timeout.
+//
+// # What it checks
+//
+//   - The contract: no second send while one is outstanding, no action on a
+//     slot that is closing or free, OpResume only after Data said false, the
+//     memory of a send untouched until it was reported, no close without a cause.
+//   - Every reply, whole and byte by byte, against what the model says it may be.
+//   - Progress: when the kernel has delivered everything and no loop has
+//     anything to do, no poll waits for a message that was published and no
+//     request waits to be read.
+//   - The end: after all clients left and all channels expired the counters
+//     and arenas of the service are back at zero.
+//
+// # The model
+//
+// The model (model.go) knows nothing of stripes, inboxes or handles: a channel
+// is a list of messages. Where the protocol leaves it to the server when
+// something happens (that an idle channel is freed, that a broadcast comes to
+// a channel), it keeps every state that is still possible, and each reply rules
+// out those that contradict it. When none is left, the reply was wrong.
+//
+// # Caveats
+//
+// Loops interleave between calls into the core, not inside them: what two
+// threads do to one stripe at the same instant is for the race detector and
+// the conformance suite. The model holds the core to doing a request's work in
+// the very call that completes it, which the contract does not promise; it is
+// so, and it makes the checks exact.
+package sim

@@ -1,0 +1,48 @@
+//go:build plant
+
+package sim
+
+import (
+	"testing"
+
+	"c1000k/comet/internal/plant"
+)
+
+// findPlanted proves that the simulator finds a bug: with it switched on, a
+// seed among the thousand that are run otherwise fails.
+func findPlanted(t *testing.T, b plant.Bug) {
+	if !plant.Enabled {
+		t.Fatal("this build has no planted bugs")
+	}
+	plant.Set(b)
+	defer plant.Set(plant.None)
+	const seeds = 1_000
+	found := false
+	forSeeds(seeds, func(seed uint64, r Result) bool {
+		if r.Err != nil && !found {
+			found = true
+			t.Logf("found: %v", r.Err)
+		}
+		return found
+	})
+	if !found {
+		t.Fatalf("%d seeds did not find it", seeds)
+	}
+}
+
+// TestPlantedStaleGeneration proves that a completion of an earlier connection
+// that is taken for one of the present connection is found.
+func TestPlantedStaleGeneration(t *testing.T) { findPlanted(t, plant.StaleGeneration) }
+
+// TestPlantedLostRearm proves that a connection that is read no more is found.
+func TestPlantedLostRearm(t *testing.T) { findPlanted(t, plant.LostRearm) }
+
+// TestPlantedDoubleSend proves that a message delivered again is found.
+func TestPlantedDoubleSend(t *testing.T) { findPlanted(t, plant.DoubleSend) }
+
+// TestPlantedLostReference proves that a message whose memory is never given
+// back is found.
+func TestPlantedLostReference(t *testing.T) { findPlanted(t, plant.LostReference) }
+
+// TestPlantedWrongNumber proves that a number used twice is found.
+func TestPlantedWrongNumber(t *testing.T) { findPlanted(t, plant.WrongNumber) }

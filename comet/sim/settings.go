@@ -1,0 +1,83 @@
+package sim
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"c1000k/comet"
+)
+
+const (
+	// startTime is where virtual time begins, in nanoseconds since the epoch.
+	startTime = int64(1_700_000_000_000_000_000)
+	// tick is the coarsest grain that a timeout may have.
+	tick = 70 * time.Millisecond
+	// longTimeout is a timeout that no run reaches.
+	longTimeout = 24 * time.Hour
+)
+
+// settings is what a seed draws before a run begins.
+type settings struct {
+	loops, conns int // loops, and connections of each
+	names        []string
+	config       comet.Config
+	subscribers  int // clients of each kind
+	publishers   int
+	strangers    int
+	steps        int
+	// storm has so many messages pushed while a loop is starved that its
+	// inbox overflows. There are no broadcasts then.
+	storm bool
+	// leaps is how often, in steps, time jumps; 0 is never.
+	leaps int
+	// faults is how likely, in a thousand, a send fails or a client resets.
+	faults int
+	// readBytes is the most that one Data holds.
+	readBytes int
+}
+
+func pick[T any](r *rand.Rand, of ...T) T { return of[r.IntN(len(of))] }
+
+func newSettings(r *rand.Rand, seed uint64) settings {
+	cfg := comet.DefaultConfig()
+	cfg.Seed = seed
+	cfg.Version = "1.2.3"
+	cfg.ChannelBufferSize = pick(r, 0, 1, 2, 3, 10, 50)
+	cfg.PollingTimeout = pick(r, 2*time.Second, 5*time.Second, 30*time.Second)
+	cfg.ChannelTimeout = pick(r, time.Second, 5*time.Second, 60*time.Second)
+	cfg.MaxSubscribersPerChannel = pick(r, 0, 0, 0, 1, 3)
+	cfg.HeaderTimeout, cfg.IdleTimeout, cfg.StallTimeout = longTimeout, longTimeout, longTimeout
+	if r.IntN(4) == 0 {
+		cfg.HeaderTimeout = pick(r, time.Second, 4*time.Second)
+		cfg.IdleTimeout = pick(r, time.Second, 4*time.Second)
+		cfg.StallTimeout = pick(r, time.Second, 4*time.Second)
+	}
+	s := settings{
+		loops: 1 + r.IntN(4), conns: 4 + r.IntN(30), config: cfg,
+		subscribers: 1 + r.IntN(24), publishers: 1 + r.IntN(5), strangers: r.IntN(3),
+		steps:     2_000 + r.IntN(4_000),
+		leaps:     pick(r, 0, 500, 200),
+		faults:    pick(r, 0, 5, 30),
+		readBytes: pick(r, 7, 64, 512, 4096),
+	}
+	s.names = []string{"a"}
+	for i := range r.IntN(8) {
+		s.names = append(s.names, pick(r, "c", "quo\"te\\", "né", "sp ace\t", "")+fmt.Sprint(i))
+	}
+	if r.IntN(4) == 0 {
+		s.names[0] = ""
+	}
+	s.config.Channels = len(s.names) + r.IntN(20)
+	if r.IntN(8) == 0 {
+		s.config.Channels = r.IntN(len(s.names)) // too few for all
+	}
+	if seed%32 == 5 {
+		s.storm = true
+		s.loops = max(s.loops, 2)
+		s.config.ChannelBufferSize = pick(r, 0, 10, 5_000)
+		s.config.Channels = max(s.config.Channels, 1)
+		s.readBytes = 4096
+	}
+	return s
+}

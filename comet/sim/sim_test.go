@@ -1,0 +1,113 @@
+package sim
+
+import (
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+// seedsWanted is how many seeds a test runs: C1000K_SIM_SEEDS, or fewer.
+func seedsWanted(t *testing.T, otherwise int) int {
+	t.Helper()
+	v := os.Getenv("C1000K_SIM_SEEDS")
+	if v == "" {
+		return otherwise
+	}
+	n, err := strconv.Atoi(v)
+	if err != nil || n <= 0 {
+		t.Fatalf("C1000K_SIM_SEEDS is %q, not a number of seeds", v)
+	}
+	return n
+}
+
+// forSeeds runs seeds 1 to n, on all processors, until visit says stop.
+func forSeeds(n int, visit func(seed uint64, r Result) (stop bool)) {
+	var (
+		next    atomic.Uint64
+		stopped atomic.Bool
+		mu      sync.Mutex
+		workers sync.WaitGroup
+	)
+	for range runtime.GOMAXPROCS(0) {
+		workers.Go(func() {
+			for !stopped.Load() {
+				seed := next.Add(1)
+				if seed > uint64(n) {
+					return
+				}
+				r := Run(seed)
+				mu.Lock()
+				if visit(seed, r) {
+					stopped.Store(true)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	workers.Wait()
+}
+
+// TestSeeds proves that the service is right under every seed: what that
+// means is said in the package's comment. C1000K_SIM_SEED names one seed to
+// run alone, C1000K_SIM_SEEDS how many.
+func TestSeeds(t *testing.T) {
+	if v := os.Getenv("C1000K_SIM_SEED"); v != "" {
+		seed, err := strconv.ParseUint(v, 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tell(t, seed)
+		return
+	}
+	n := seedsWanted(t, 200)
+	if testing.Short() {
+		n = min(n, 50)
+	}
+	calls, replies, states := 0, 0, 0
+	forSeeds(n, func(seed uint64, r Result) bool {
+		calls, replies, states = calls+r.Calls, replies+r.Replies, max(states, r.States)
+		if r.Err != nil {
+			t.Errorf("%v\nrun it alone: C1000K_SIM_SEED=%d go test -run TestSeeds ./comet/sim", r.Err, seed)
+		}
+		return r.Err != nil
+	})
+	t.Logf("%d seeds: %d calls, %d replies, at most %d possible states of a channel", n, calls, replies, states)
+	if !t.Failed() && replies < 20*n {
+		t.Errorf("%d replies in %d runs: too few for these runs to mean much", replies, n)
+	}
+}
+
+// tell runs one seed and, if it fails, says what came before.
+func tell(t *testing.T, seed uint64) {
+	const lastLines = 200
+	var lines []string
+	r := RunAndTell(seed, func(line string) {
+		if len(lines) == 2*lastLines {
+			lines = append(lines[:0], lines[lastLines:]...)
+		}
+		lines = append(lines, line)
+	})
+	if r.Err != nil {
+		t.Logf("the last calls (time in ns, loop, time, slot, ...):\n%s", strings.Join(lines[max(0, len(lines)-lastLines):], "\n"))
+		t.Fatal(r.Err)
+	}
+	t.Logf("seed %d: %d calls, %d replies, trace %x", seed, r.Calls, r.Replies, r.Trace)
+}
+
+// TestSameSeedSameTrace proves that a run is a function of its seed: without
+// it a seed that fails would be worth nothing.
+func TestSameSeedSameTrace(t *testing.T) {
+	for seed := uint64(1); seed <= 20; seed++ {
+		a, b := Run(seed), Run(seed)
+		if a.Trace != b.Trace || a.Calls != b.Calls {
+			t.Fatalf("seed %d: trace %x after %d calls, then %x after %d", seed, a.Trace, a.Calls, b.Trace, b.Calls)
+		}
+		if c := Run(seed + 1000); c.Trace == a.Trace {
+			t.Fatalf("seeds %d and %d have the same trace", seed, seed+1000)
+		}
+	}
+}
