@@ -12,12 +12,14 @@ import (
 
 const (
 	refused400 = "HTTP/1.1 400 Bad Request\r\n"
-	notFound   = "HTTP/1.1 404 Not Found\r\nContent-Type: text/html\r\nConnection: close\r\nDate: <date>\r\nContent-Length: "
+	// What fails before its version is known is answered in the older one.
+	unread400 = "HTTP/1.0 400 Bad Request\r\n"
+	notFound  = "HTTP/1.1 404 Not Found\r\nContent-Type: text/html\r\nConnection: close\r\nDate: <date>\r\nContent-Length: "
 )
 
-// refusals are requests that nobody should have sent. After what cannot be
-// parsed the connection ends; after a method or a value that is not accepted
-// it stays.
+// refusals are requests that nobody should have sent. The connection ends with
+// the reply, but after a method that is not accepted, and on the admin door
+// after a value that is not.
 var refusals = []exchange{
 	{
 		name: "POST on sub", row: "POST on sub",
@@ -35,25 +37,25 @@ var refusals = []exchange{
 	{name: "path in capitals", send: get("/SUB?cname=x"), status: notFound, closes: true},
 	{
 		// Ours differs on purpose: a callback that is no identifier is refused.
-		name: "callback that is a script", send: get("/sub?cname=x&seq=1&cb=alert(1);f"), status: refused400,
+		name: "callback that is a script", send: get("/sub?cname=x&seq=1&cb=alert(1);f"), status: refused400, closes: true,
 	},
-	{name: "callback that starts with a digit", send: get("/sub?cname=x&seq=1&cb=1f"), status: refused400},
-	{name: "callback that ends with a dot", send: get("/sub?cname=x&seq=1&cb=f."), status: refused400},
+	{name: "callback that starts with a digit", send: get("/sub?cname=x&seq=1&cb=1f"), status: refused400, closes: true},
+	{name: "callback that ends with a dot", send: get("/sub?cname=x&seq=1&cb=f."), status: refused400, closes: true},
 	{name: "callback on push", door: comet.DoorAdmin, send: get("/push?cname=x&content=x&cb=f("), status: refused400},
-	{name: "name too long", send: get("/sub?cname=" + longName + "n"), status: refused400},
-	{name: "no version", send: "GET /sub?cname=x\r\n\r\n", status: refused400, closes: true},
-	{name: "no target", send: "GET\r\n\r\n", status: refused400, closes: true},
-	{name: "another version", send: "GET / HTTP/2.0\r\nHost: h\r\n\r\n", status: "HTTP/1.1 505 ", closes: true},
+	{name: "name too long", send: get("/sub?cname=" + longName + "n"), status: refused400, closes: true},
+	{name: "no version", send: "GET /sub?cname=x\r\n\r\n", status: unread400, closes: true},
+	{name: "no target", send: "GET\r\n\r\n", status: unread400, closes: true},
+	{name: "another version", send: "GET / HTTP/2.0\r\nHost: h\r\n\r\n", status: "HTTP/1.0 505 ", closes: true},
 	{name: "no host", send: "GET /sub?cname=x HTTP/1.1\r\n\r\n", status: refused400, closes: true},
 	{name: "two hosts", send: "GET /sub?cname=x HTTP/1.1\r\nHost: h\r\nHost: i\r\n\r\n", status: refused400, closes: true},
-	{name: "bare line feed", send: "GET /sub?cname=x HTTP/1.1\nHost: h\n\n", status: refused400, closes: true},
+	{name: "bare line feed", send: "GET /sub?cname=x HTTP/1.1\nHost: h\n\n", status: unread400, closes: true},
 	{name: "bare carriage return", send: "GET /sub?cname=x HTTP/1.1\r\nHost: h\r\rX: y\r\n\r\n", status: refused400, closes: true},
 	{name: "space before colon", send: "GET /sub?cname=x HTTP/1.1\r\nHost : h\r\n\r\n", status: refused400, closes: true},
 	{name: "folded line", send: "GET /sub?cname=x HTTP/1.1\r\nHost: h\r\nA: b\r\n c\r\n\r\n", status: refused400, closes: true},
 	{name: "no colon", send: "GET /sub?cname=x HTTP/1.1\r\nHost: h\r\nA\r\n\r\n", status: refused400, closes: true},
-	{name: "zero byte", send: "GET /sub?cname=x\x00 HTTP/1.1\r\nHost: h\r\n\r\n", status: refused400, closes: true},
-	{name: "full URL", send: "GET http://h/sub?cname=x HTTP/1.1\r\nHost: h\r\n\r\n", status: refused400, closes: true},
-	{name: "not HTTP", send: "\x16\x03\x01\x02\x00\x01\x00", status: refused400, closes: true},
+	{name: "zero byte", send: "GET /sub?cname=x\x00 HTTP/1.1\r\nHost: h\r\n\r\n", status: unread400, closes: true},
+	{name: "full URL", send: "GET http://h/sub?cname=x HTTP/1.1\r\nHost: h\r\n\r\n", status: unread400, closes: true},
+	{name: "not HTTP", send: "\x16\x03\x01\x02\x00\x01\x00", status: unread400, closes: true},
 	{
 		name: "two lengths", door: comet.DoorAdmin,
 		send:   "POST /push HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
@@ -90,9 +92,9 @@ func testOversized(t *testing.T, f Factory) {
 		name, start, more, status string
 		door                      comet.Door
 	}{
-		{"Line", "GET /sub?cname=", "n", "HTTP/1.1 414 ", comet.DoorFront},
+		{"Line", "GET /sub?cname=", "n", "HTTP/1.0 414 ", comet.DoorFront},
 		{"Headers", "GET /sub?cname=x HTTP/1.1\r\nHost: h\r\n", "X-Filler: yyyyyy\r\n", "HTTP/1.1 431 ", comet.DoorFront},
-		{"AdminLine", "GET /push?cname=", "n", "HTTP/1.1 414 ", comet.DoorAdmin},
+		{"AdminLine", "GET /push?cname=", "n", "HTTP/1.0 414 ", comet.DoorAdmin},
 		{"AdminHeaders", "GET /push?cname=x HTTP/1.1\r\nHost: h\r\n", "X-Filler: yyyyyy\r\n", "HTTP/1.1 431 ", comet.DoorAdmin},
 	} {
 		t.Run(x.name, func(t *testing.T) {

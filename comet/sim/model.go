@@ -97,11 +97,10 @@ type channelModel struct {
 const maxStates = 2_000
 
 type model struct {
-	w         *world
-	channels  map[string]*channelModel
-	messages  []*message
-	casting   int // the broadcast under way, an index into messages; -1 is none
-	published map[string]int
+	w        *world
+	channels map[string]*channelModel
+	messages []*message
+	casting  int // the broadcast under way, an index into messages; -1 is none
 }
 
 func newModel(w *world) *model {
