@@ -8,6 +8,7 @@ import (
 )
 
 const (
+	noteShort    = "On loopback the sender pays for the receiver's TCP work."
 	noteLoopback = "On loopback the sender pays for the receiver's TCP work: a server's CPU holds a part of the load's and the other way round, " +
 		"so the sum of the two says more than either. Software interrupts are charged to whoever was interrupted unless the kernel accounts for them apart."
 	noteBound = "† load-bound: the server ran above half of the load's own ceiling, so the load may have set this rate."
@@ -75,7 +76,7 @@ func (r references) openingRatio(o *result.Opening) string {
 
 // openingTable is how fast connections were opened, and what an idle server costs.
 func (l *ladder) openingTable(r references) *table {
-	t := newTable("connections", "loops", "opened in", "rate", "of the bare accept", "server CPU each", "load CPU each",
+	t := newTable("connections", l.structureHead(), "opened in", "rate", "of the bare accept", "server CPU each", "load CPU each",
 		"idle CPU of a core", "over", "collections", "load's idle CPU")
 	for i := range l.steps {
 		s := &l.steps[i]
@@ -106,7 +107,7 @@ func idleCells(i *result.Idle) []string {
 
 // pushTable is one message each to channels drawn by the seed.
 func (l *ladder) pushTable(r references) *table {
-	t := newTable("connections", "loops", "delivered", "wrong", "server CPU", "x floor", "load CPU", "rate", "p50", "p90", "p99", "p99.9", "max", "p99 uncorrected")
+	t := newTable("connections", l.structureHead(), "delivered", "lost or wrong", "server CPU", "x floor", "load CPU", "rate", "p50", "p90", "p99", "p99.9", "max", "p99 uncorrected")
 	for i := range l.steps {
 		s := &l.steps[i]
 		if s.Push != nil {
@@ -147,7 +148,7 @@ func wrongCell(p *result.Phase) string {
 
 // broadcastTable is one message to every channel, and the memory it leaves.
 func (l *ladder) broadcastTable(r references) *table {
-	t := newTable("connections", "loops", "delivered", "wrong", "server CPU", "load CPU", "rate", "last delivery",
+	t := newTable("connections", l.structureHead(), "delivered", "lost or wrong", "server CPU", "load CPU", "rate", "last delivery",
 		"RES before", "RES after", "more a connection", "kernel, server, after", "user + kernel after")
 	for i := range l.steps {
 		s := &l.steps[i]
@@ -185,45 +186,52 @@ func afterCells(s *result.Step) []string {
 	return []string{before, after, more, kernelCell(k, serverShare), sum}
 }
 
-// cpuSideBySide sets the ladders' CPU beside each other.
-func cpuSideBySide(all []*ladder, r references) *table {
-	head := []string{"connections"}
-	for _, l := range all {
-		head = append(head, l.label+": loops", "idle", "push: server", "load", "both", "rate", "p99")
+// cpuSideBySide sets the ladders' CPU beside each other: idle, and that of a
+// pushed message. Without the sums it is narrow enough for a terminal.
+func cpuSideBySide(all []*ladder, r references, sums bool) *table {
+	heads := []string{"idle", "server", "load", "rate", "p99"}
+	if sums {
+		heads = append(heads, "server + load")
 	}
-	t := newTable(head...)
+	t := newTable("connections")
+	for _, l := range all {
+		t.group(l.label, append([]string{l.structureHead()}, heads...)...)
+	}
 	for _, target := range targets(all) {
 		row := []string{grouped(int64(target))}
 		for _, l := range all {
-			s := l.step(target)
-			if s == nil {
-				row = append(row, missing, missing, missing, missing, missing, missing, missing)
-				continue
+			cells := append([]string{missing}, cpuSummary(l.step(target), r)...)
+			if s := l.step(target); s != nil {
+				cells[0] = structureOf(s)
 			}
-			idle := missing
-			if s.Idle != nil {
-				idle = percent(s.Idle.ServerCore)
-			}
-			row = append(row, structureOf(s), idle)
-			row = append(row, pushSummary(s.Push, r)...)
+			row = append(row, cells[:1+len(heads)]...)
 		}
 		t.add(row...)
 	}
 	return t
 }
 
-func pushSummary(p *result.Phase, r references) []string {
+// cpuSummary is idle, server, load, rate, p99 and the sum of server and load.
+func cpuSummary(s *result.Step, r references) []string {
+	cells := []string{missing, missing, missing, missing, missing, missing}
+	if s == nil {
+		return cells
+	}
+	if s.Idle != nil {
+		cells[0] = percent(s.Idle.ServerCore)
+	}
+	p := s.Push
 	if p == nil {
-		return []string{missing, missing, missing, missing, missing}
+		return cells
 	}
-	both, p99 := missing, missing
-	if p.ServerCPU != nil && p.LoadCPU != nil {
-		both = microseconds(*p.ServerCPU + *p.LoadCPU)
-	}
+	cells[1], cells[2], cells[3] = microsecondsOf(p.ServerCPU), microsecondsOf(p.LoadCPU), r.mark(perSecond(p.Rate), p)
 	if p.Latency != nil {
-		p99 = microsecondsOf(p.Latency.P99)
+		cells[4] = microsecondsOf(p.Latency.P99)
 	}
-	return []string{microsecondsOf(p.ServerCPU), microsecondsOf(p.LoadCPU), both, r.mark(perSecond(p.Rate), p), p99}
+	if p.ServerCPU != nil && p.LoadCPU != nil {
+		cells[5] = microseconds(*p.ServerCPU + *p.LoadCPU)
+	}
+	return cells
 }
 
 // floorTable lists what the machine does without a protocol.

@@ -18,10 +18,10 @@ import (
 	"c1000k/experiments/result"
 )
 
-// The size of a figure: two panels beside each other.
+// The size of a panel; a figure is some of them beside each other.
 const (
-	figureWidth  = 9.2 * vg.Inch
-	figureHeight = 3.9 * vg.Inch
+	panelWidth  = 4.4 * vg.Inch
+	panelHeight = 3.7 * vg.Inch
 )
 
 // Ink of the figures. The lines differ in colour, in the shape of the points
@@ -37,22 +37,38 @@ var (
 		result.Epoll: {R: 0xd9, G: 0x6a, B: 0x0b, A: 0xff},
 		result.Gonet: {R: 0x2e, G: 0x8b, B: 0x57, A: 0xff},
 	}
-	shapes = map[string]draw.GlyphDrawer{
-		result.URing: draw.CircleGlyph{}, result.Epoll: draw.BoxGlyph{}, result.Gonet: draw.PyramidGlyph{},
-	}
 )
+
+// mark is how the line of a backend looks. The first is wide with open points,
+// the next lie narrow upon it: where two backends agree, both are seen.
+type mark struct {
+	color  color.Color
+	shape  draw.GlyphDrawer
+	radius vg.Length
+	width  vg.Length
+}
+
+func markOf(backend string) mark {
+	switch c := palettes[backend]; backend {
+	case result.URing:
+		return mark{c, draw.RingGlyph{}, vg.Points(3.8), vg.Points(2.6)}
+	case result.Epoll:
+		return mark{c, draw.BoxGlyph{}, vg.Points(1.9), vg.Points(1.2)}
+	case result.Gonet:
+		return mark{c, draw.PyramidGlyph{}, vg.Points(2.4), vg.Points(1.2)}
+	}
+	return mark{grey, draw.CrossGlyph{}, vg.Points(2.4), vg.Points(1.2)}
+}
 
 // series is one line of a panel.
 type series struct {
 	label  string
 	points plotter.XYs
-	color  color.Color
-	shape  draw.GlyphDrawer
+	mark
 	dashes []vg.Length
-	width  vg.Length
 }
 
-// panel is one half of a figure.
+// panel is one plot of a figure.
 type panel struct {
 	title  string
 	unit   string
@@ -62,12 +78,9 @@ type panel struct {
 	levelName string
 }
 
-// of makes the series of a ladder from a figure of its steps.
+// series is the line of a ladder through one value of its steps.
 func (l *ladder) series(label string, value func(s *result.Step) *float64) series {
-	s := series{label: label, color: grey, shape: draw.RingGlyph{}, width: vg.Points(1.8)}
-	if c, ok := palettes[l.backend.Name]; ok {
-		s.color, s.shape = c, shapes[l.backend.Name]
-	}
+	s := series{label: label, mark: markOf(l.backend.Name)}
 	for i := range l.steps {
 		if v := value(&l.steps[i]); v != nil && !math.IsNaN(*v) && !math.IsInf(*v, 0) {
 			s.points = append(s.points, plotter.XY{X: float64(l.steps[i].Connections()), Y: *v})
@@ -87,13 +100,16 @@ func scaled(value func(s *result.Step) *float64, factor float64) func(s *result.
 	}
 }
 
-// memoryFigure is user memory, and user + kernel, against connections.
+// memoryFigure is memory against connections: user memory beside the article's,
+// the same without it, where the backends can be told apart, and user + kernel.
 func memoryFigure(all []*ladder) []panel {
-	user := panel{title: "User memory (RES)", unit: "MB"}
-	sum := panel{title: "User + kernel memory, server's share", unit: "MB"}
+	user := panel{title: "User memory (RES) and the article's", unit: "MB"}
+	closer := panel{title: "User memory (RES), closer", unit: "MB"}
+	sum := panel{title: "User + kernel memory (server's share)", unit: "MB"}
 	highest := 0
 	for _, l := range all {
-		user.series = append(user.series, l.series(l.label, scaled(residentOf, 1e-6)))
+		resident := l.series(l.label, scaled(residentOf, 1e-6))
+		user.series, closer.series = append(user.series, resident), append(closer.series, resident)
 		label := l.label
 		if s := l.last(); s != nil {
 			highest = max(highest, s.Target)
@@ -103,22 +119,23 @@ func memoryFigure(all []*ladder) []panel {
 		}
 		sum.series = append(sum.series, l.series(label, scaled(userAndKernelOf, 1e-6)))
 	}
-	then := series{label: "article 2013 (icomet)", color: grey, shape: draw.RingGlyph{}, width: vg.Points(1.4), dashes: []vg.Length{vg.Points(5), vg.Points(3)}}
+	then := series{label: "article 2013 (icomet)", mark: mark{grey, draw.RingGlyph{}, vg.Points(2.4), vg.Points(1.4)}, dashes: []vg.Length{vg.Points(5), vg.Points(3)}}
 	for _, p := range article {
 		if p.connections <= highest {
-			then.points = append(then.points, plotter.XY{X: float64(p.connections), Y: p.resident * topMegabyte / 1e6})
+			then.points = append(then.points, plotter.XY{X: float64(p.connections), Y: float64(p.resident) * topMegabyte / 1e6})
 		}
 	}
-	if len(then.points) > 1 {
-		user.series = append(user.series, then)
+	if len(then.points) < 2 {
+		return []panel{closer, sum}
 	}
-	return []panel{user, sum}
+	user.series = append(user.series, then)
+	return []panel{user, closer, sum}
 }
 
 // cpuFigure is idle CPU, and CPU a message, against connections.
 func cpuFigure(all []*ladder, r references) []panel {
-	idle := panel{title: "Idle CPU of the server", unit: "% of a core"}
-	each := panel{title: "CPU a pushed message", unit: "us"}
+	idle := panel{title: "Idle CPU, server process", unit: "% of a core"}
+	each := panel{title: "CPU a pushed message", unit: "us a message"}
 	for _, l := range all {
 		idle.series = append(idle.series, l.series(l.label, func(s *result.Step) *float64 {
 			if s.Idle == nil {
@@ -137,7 +154,7 @@ func cpuFigure(all []*ladder, r references) []panel {
 		}
 		each.series = append(each.series, l.series(l.label+", server", push(func(p *result.Phase) *float64 { return p.ServerCPU })))
 		load := l.series(l.label+", load", push(func(p *result.Phase) *float64 { return p.LoadCPU }))
-		load.dashes, load.width = []vg.Length{vg.Points(4), vg.Points(3)}, vg.Points(1.1)
+		load.dashes = []vg.Length{vg.Points(4), vg.Points(3)}
 		each.series = append(each.series, load)
 	}
 	if r.turn != nil {
@@ -156,7 +173,7 @@ func writeFigure(w io.Writer, panels []panel) error {
 		}
 		plots[i] = made
 	}
-	canvas := vgsvg.NewWith(vgsvg.UseWH(figureWidth, figureHeight))
+	canvas := vgsvg.NewWith(vgsvg.UseWH(panelWidth*vg.Length(len(plots)), panelHeight))
 	area := draw.New(canvas)
 	area.SetColor(paper)
 	area.Fill(area.Rectangle.Path())
@@ -216,8 +233,8 @@ func (p panel) plot() (*plot.Plot, error) {
 	}
 	// Room above the lines for the legend.
 	made.Y.Max, made.X.Max = top*1.34, right
-	made.X.Tick.Marker = ticks{print: shortCount}
-	made.Y.Tick.Marker = ticks{print: shortNumber}
+	made.X.Tick.Marker = ticks{highest: right, print: shortCount}
+	made.Y.Tick.Marker = ticks{highest: top * 1.02, print: shortNumber}
 	return made, nil
 }
 
@@ -227,7 +244,7 @@ func (s series) addTo(made *plot.Plot) error {
 		return err
 	}
 	line.Color, line.Width, line.Dashes = s.color, s.width, s.dashes
-	points.GlyphStyle = draw.GlyphStyle{Color: s.color, Radius: vg.Points(2.4), Shape: s.shape}
+	points.GlyphStyle = draw.GlyphStyle{Color: s.color, Radius: s.radius, Shape: s.shape}
 	made.Add(line, points)
 	made.Legend.Add(s.label, line, points)
 	return nil
@@ -263,16 +280,20 @@ func style(made *plot.Plot) {
 	made.Legend.Padding = vg.Points(1.5)
 }
 
-// ticks puts five to eight marks at round numbers.
-type ticks struct{ print func(float64) string }
+// ticks puts three to six marks at round numbers, up to the highest value: the
+// room above it belongs to the legend.
+type ticks struct {
+	highest float64
+	print   func(float64) string
+}
 
 // Ticks implements plot.Ticker.
-func (t ticks) Ticks(low, high float64) []plot.Tick {
-	step := roundStep((high - low) / 6)
+func (t ticks) Ticks(_, _ float64) []plot.Tick {
+	step := roundStep(t.highest / 5)
 	var marks []plot.Tick
 	for i := 0; ; i++ {
 		v := float64(i) * step
-		if v > high*(1+1e-9) {
+		if v > t.highest*(1+1e-9) {
 			return marks
 		}
 		marks = append(marks, plot.Tick{Value: v, Label: t.print(v)})

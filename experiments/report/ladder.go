@@ -88,10 +88,6 @@ func (l *ladder) last() *result.Step {
 	return nil
 }
 
-// empty is the memory the headline subtracts: that of a server without
-// channels, and where it was not measured, nil.
-func (l *ladder) empty() *result.Memory { return l.backend.Empty }
-
 // fit draws a line through a figure over the connections of the steps.
 func (l *ladder) fit(value func(s *result.Step) *float64) (stats.Line, bool) {
 	var x, y []float64
@@ -138,28 +134,36 @@ func targets(all []*ladder) []int {
 	return list
 }
 
-// structure prints loops and rings or tables of a step.
-func structure(loops, rings, tables int) string {
-	text := fmt.Sprintf("%d", loops)
+// structureOf prints the loops of a step and its rings or descriptor tables.
+func structureOf(s *result.Step) string {
+	text := fmt.Sprintf("%d", s.Loops)
 	switch {
-	case rings > 0:
-		text += fmt.Sprintf(" / %d rings", rings)
-	case tables > 0:
-		text += fmt.Sprintf(" / %d tables", tables)
-	}
-	if rings == 1 || rings == 0 && tables == 1 {
-		text = text[:len(text)-1]
+	case s.Rings > 0:
+		text += fmt.Sprintf("/%d", s.Rings)
+	case s.Tables > 0:
+		text += fmt.Sprintf("/%d", s.Tables)
 	}
 	return text
 }
 
-func structureOf(s *result.Step) string { return structure(s.Loops, s.Rings, s.Tables) }
+// structureHead is the heading above structureOf.
+func (l *ladder) structureHead() string {
+	for _, s := range l.steps {
+		switch {
+		case s.Rings > 0:
+			return "loops/rings"
+		case s.Tables > 0:
+			return "loops/tables"
+		}
+	}
+	return "loops"
+}
 
 // articlePoint is a row of the table of the article of 2013 (icomet), in MB as
 // top printed them.
 type articlePoint struct {
 	connections       int
-	virtual, resident float64
+	virtual, resident int64
 }
 
 // article is the one to set ours beside.

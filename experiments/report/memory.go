@@ -12,11 +12,11 @@ const (
 	noteVirtual = "VIRT is not the article's VIRT: this server reserves the address space for all its channels and connections " +
 		"at the start and touches it only as they come, so VIRT tells what could be used, RES what is."
 	noteKernel = "The kernel's memory is the growth of the whole machine since before the server was started and so holds both ends of each connection. " +
-		"The server's share is that less the load's end: its sockets, and what its epoll keeps to wait on them, by the kernel's own object sizes. " +
+		"The server's share is that less the load's end: its sockets, what its epoll keeps to wait on them, and the records of its ports, by the kernel's own object sizes. " +
 		"User + kernel is RES and the server's share."
 	noteEstimated = "~ is an estimate: /proc/slabinfo is for root only, so the pages of all slabs stand in for the objects, " +
 		"and the load's share is taken out by the sizes of one kernel (Linux 6.18, x86-64)."
-	noteArticle = "The article's column is icomet in 2013, in MiB as top printed it; it does not tell the kernel's memory."
+	noteArticle = "The article's column is icomet in 2013, in MiB (top's m), 4.9 % more than a MB; it does not tell the kernel's memory."
 )
 
 // kernelCell prints the server's share or both ends, marked where estimated.
@@ -47,7 +47,7 @@ func sumCell(s *result.Step) string {
 
 // memoryTable is one backend's memory.
 func (l *ladder) memoryTable() *table {
-	t := newTable("connections", "loops", "held: server = kernel", "settled after", "VIRT", "RES", "PSS", "anonymous", "Go heap",
+	t := newTable("connections", l.structureHead(), "held: server = kernel", "settled after", "VIRT", "RES", "PSS", "anonymous", "Go heap",
 		"kernel, both ends", "kernel, server", "user + kernel")
 	for i := range l.steps {
 		s := &l.steps[i]
@@ -95,15 +95,16 @@ func settledCell(s *result.Step) string {
 
 // sideBySide sets the ladders and the article beside each other.
 func sideBySide(all []*ladder) *table {
-	head := []string{"connections"}
+	t := newTable("connections")
 	for _, l := range all {
-		head = append(head, l.label+": loops", "VIRT", "RES")
+		t.group(l.label, l.structureHead(), "VIRT", "RES")
 	}
-	head = append(head, "article 2013: VIRT", "RES")
-	for _, l := range all {
-		head = append(head, "user + kernel: "+l.label)
+	t.group("article 2013", "VIRT", "RES")
+	names := make([]string, len(all))
+	for i, l := range all {
+		names[i] = l.label
 	}
-	t := newTable(head...)
+	t.group("user + kernel", names...)
 	for _, target := range targets(all) {
 		row := []string{grouped(int64(target))}
 		for _, l := range all {
@@ -115,7 +116,7 @@ func sideBySide(all []*ladder) *table {
 			row = append(row, structureOf(s), megabytes(float64(s.Memory.Virtual)), megabytes(float64(s.Memory.Resident)))
 		}
 		if p, ok := articleAt(target); ok {
-			row = append(row, fmt.Sprintf("%.0f m", p.virtual), fmt.Sprintf("%.0f m", p.resident))
+			row = append(row, grouped(p.virtual)+" MiB", grouped(p.resident)+" MiB")
 		} else {
 			row = append(row, missing, missing)
 		}
@@ -131,33 +132,58 @@ func sideBySide(all []*ladder) *table {
 	return t
 }
 
-// headline is bytes a connection at the last step of each ladder.
+// headline is bytes a connection at the last step of each ladder, with the fits
+// over its steps.
 func headline(all []*ladder) *table {
-	t := newTable("bytes a connection", "loops", "connections", "broadcasts before", "user: (RES − empty) / N", "the same after the broadcast",
-		"user by the fit", "kernel, server", "of it over the socket's floor", "user + kernel by the fit", "user + kernel")
+	t := newTable("a connection", "loops/rings, tables", "connections", "broadcasts")
+	t.group("user", "(RES − empty)/N", "after broadcast", "by the fit")
+	t.group("kernel", "server", "over the floor")
+	t.group("user + kernel", "by the fit", "in all")
 	for _, l := range all {
 		s := l.last()
 		if s == nil {
 			continue
 		}
-		n := s.Connections()
-		row := []string{l.label, structureOf(s), grouped(n), grouped(int64(s.BroadcastsBefore)),
-			headlineCell(s.Memory, n, l.empty()), headlineCell(s.MemoryAfter, n, l.empty()), l.fitCell(residentOf, "")}
-		k := s.Share()
-		server, over := missing, missing
-		if k != nil {
-			server = tilde(k) + bytesEach(float64(k.Server)/float64(n))
-			if k.OverFloor != nil {
-				over = bytesEach(float64(*k.OverFloor) / float64(n))
-			}
+		n, k := s.Connections(), s.Share()
+		server, over := serverEach(k, n), missing
+		if k != nil && k.OverFloor != nil {
+			over = bytesEach(float64(*k.OverFloor) / float64(n))
 		}
-		user, sum := result.Headline(s.Memory, n, l.empty()), missing
-		if k != nil && user != nil {
-			sum = tilde(k) + bytesEach(*user+float64(k.Server)/float64(n))
-		}
-		t.add(append(row, server, over, l.fitCell(userAndKernelOf, tilde(k)), sum)...)
+		t.add(l.label, structureOf(s), grouped(n), grouped(int64(s.BroadcastsBefore)),
+			headlineCell(s.Memory, n, l.backend.Empty), headlineCell(s.MemoryAfter, n, l.backend.Empty), l.fitCell(residentOf, ""),
+			server, over, l.fitCell(userAndKernelOf, tilde(k)), l.headlineSum(s))
 	}
 	return t
+}
+
+// shortHeadline is headline for a terminal, without the fits.
+func shortHeadline(all []*ladder) *table {
+	t := newTable("a connection", "loops/rings, tables", "connections", "user", "after broadcast", "kernel, server", "user + kernel")
+	for _, l := range all {
+		if s := l.last(); s != nil {
+			n := s.Connections()
+			t.add(l.label, structureOf(s), grouped(n), headlineCell(s.Memory, n, l.backend.Empty),
+				headlineCell(s.MemoryAfter, n, l.backend.Empty), serverEach(s.Share(), n), l.headlineSum(s))
+		}
+	}
+	return t
+}
+
+func serverEach(k *result.KernelShare, n int64) string {
+	if k == nil {
+		return missing
+	}
+	return tilde(k) + bytesEach(float64(k.Server)/float64(n))
+}
+
+// headlineSum is user and kernel bytes a connection.
+func (l *ladder) headlineSum(s *result.Step) string {
+	k, n := s.Share(), s.Connections()
+	user := result.Headline(s.Memory, n, l.backend.Empty)
+	if k == nil || user == nil {
+		return missing
+	}
+	return tilde(k) + bytesEach(*user+float64(k.Server)/float64(n))
 }
 
 func headlineCell(m *result.Memory, n int64, empty *result.Memory) string {
@@ -232,13 +258,9 @@ func floorNotes(all []*ladder) []string {
 			}
 			caches = append(caches, fmt.Sprintf("%s %.2f × %d B", name, float64(c.Objects)/n, c.ObjectSize))
 		}
-		per := ""
-		if s.Rings > 0 {
-			per = fmt.Sprintf(" (%s a ring for %d rings)", bytesEach(float64(*k.OverFloor)/float64(s.Rings)), s.Rings)
-		}
-		notes = append(notes, fmt.Sprintf("%s at %s connections: %s a connection over the floor%s. One end's socket is %s, the load's epoll %s a connection; "+
+		notes = append(notes, fmt.Sprintf("%s at %s connections: %s a connection over the floor, with %s %s. One end's socket is %s, the load's epoll %s a connection, its ports %s in all; "+
 			"large allocations %s, left out as not of sockets %s. Objects a connection, both ends: %s.",
-			l.label, grouped(s.Connections()), bytesEach(float64(*k.OverFloor)/n), per, bytesEach(k.EndFloor), bytesEach(k.LoadWaiting),
+			l.label, grouped(s.Connections()), bytesEach(float64(*k.OverFloor)/n), l.structureHead(), structureOf(s), bytesEach(k.EndFloor), bytesEach(k.LoadWaiting), megabytes(float64(k.LoadPorts)),
 			megabytes(float64(s.Kernel.Large)), megabytes(float64(k.FileCaches)), strings.Join(caches, "; ")))
 	}
 	return notes

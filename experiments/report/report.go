@@ -81,8 +81,8 @@ func terminal(d *result.Data, all []*ladder, r references) string {
 		}
 	}
 	section("Memory", sideBySide(all), noteVirtual, estimatedNote(all))
-	section("Bytes a connection", headline(all))
-	section("CPU", cpuSideBySide(all, r), noteLoopback, boundNote(d, r))
+	section("Bytes", shortHeadline(all), "User is (RES at N − RES of an empty server with --channels 0) / N.")
+	section("CPU: idle, of a core; server and load, each pushed message", cpuSideBySide(all, r, false), noteLoopback, boundNote(d, r))
 	for _, n := range append(openingNotes(all, r), troubles(d, all)...) {
 		b.WriteString("\n" + wrap(n, terminalWidth))
 	}
@@ -159,13 +159,13 @@ func markdown(d *result.Data, all []*ladder, r references) string {
 	b.heading(2, "Kernel memory over the socket's floor")
 	b.notes(floorNotes(all)...)
 	b.heading(2, "CPU side by side")
-	b.table(cpuSideBySide(all, r))
-	b.notes(append([]string{noteLoopback, boundNote(d, r), noteTail}, openingNotes(all, r)...)...)
+	b.table(cpuSideBySide(all, r, true))
+	b.notes(append([]string{"Idle is of a core; server, load and both are of a pushed message.", noteLoopback, boundNote(d, r), noteTail}, openingNotes(all, r)...)...)
 	fmt.Fprintf(b, "\n![CPU against connections](%s)\n", CPUFigure)
 	if len(d.Floors) > 0 {
 		b.heading(2, "What this machine does without a protocol")
 		b.table(floorTable(d))
-		b.notes(noteLoopback)
+		b.notes(noteShort)
 	}
 	for _, l := range all {
 		l.section(b, d, r)
@@ -188,16 +188,16 @@ func (l *ladder) section(b *document, d *result.Data, r references) {
 	b.notes(noteVirtual, noteKernel, estimatedNote([]*ladder{l}))
 	b.heading(3, l.label+": opening and idling")
 	b.table(l.openingTable(r))
-	b.notes(noteLoopback)
+	b.notes(noteShort)
 	if t := l.pushTable(r); len(t.rows) > 0 {
 		b.heading(3, l.label+": one push to each of the drawn channels")
 		b.table(t)
-		b.notes("CPU is a delivered message. Latency is from the intended time; the last column from the time of sending.", noteTail, noteLoopback, boundNote(d, r))
+		b.notes("CPU is a delivered message. Latency is from the intended time; the last column from the time of sending. A multiple of the floor is of the bare turn's CPU.", noteTail, noteShort, boundNote(d, r))
 	}
 	if t := l.broadcastTable(r); len(t.rows) > 0 {
 		b.heading(3, l.label+": one broadcast to all channels")
 		b.table(t)
-		b.notes("A broadcast is one message to as many channels as there are connections, each with its own name and number in what is sent.", noteLoopback, boundNote(d, r), estimatedNote([]*ladder{l}))
+		b.notes("A broadcast is one message to as many channels as there are connections, each with its own name and number in what is sent.", noteShort, boundNote(d, r), estimatedNote([]*ladder{l}))
 	}
 }
 
@@ -318,6 +318,12 @@ func headlineNotes(all []*ladder) []string {
 	notes := []string{
 		"User is (RES at N − RES of an empty server with --channels 0) / N. The fit is the least-squares line over the steps, with the standard deviation of the steps around it.",
 		"User and kernel are told together: what one engine does not keep in the process, the kernel keeps for it.",
+	}
+	for _, l := range all {
+		if s := l.last(); s != nil && s.BroadcastsBefore > 0 {
+			notes = append(notes, "Steps after a broadcast hold its history too, in the channels there were then: it is in the fit and in the last step.")
+			break
+		}
 	}
 	for _, l := range all {
 		if l.backend.Empty == nil {

@@ -9,17 +9,38 @@ import (
 // the others right.
 type table struct {
 	head []string
-	rows [][]string
-	left map[int]bool // further columns aligned left
+	// groups names the columns that belong together: the name stands at the
+	// first of them.
+	groups map[int]string
+	rows   [][]string
+	left   map[int]bool // further columns aligned left
 }
 
 func newTable(head ...string) *table { return &table{head: head} }
 
 func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
 
-func (t *table) widths() []int {
-	widths := make([]int, len(t.head))
-	for _, row := range append([][]string{t.head}, t.rows...) {
+// group adds columns that belong together under a name.
+func (t *table) group(name string, heads ...string) {
+	if t.groups == nil {
+		t.groups = map[int]string{}
+	}
+	t.groups[len(t.head)] = name
+	t.head = append(t.head, heads...)
+}
+
+// fullHead is the heading of Markdown, which has one line only.
+func (t *table) fullHead() []string {
+	head := append([]string{}, t.head...)
+	for i, name := range t.groups {
+		head[i] = name + ": " + head[i]
+	}
+	return head
+}
+
+func (t *table) widths(head []string) []int {
+	widths := make([]int, len(head))
+	for _, row := range append([][]string{head}, t.rows...) {
 		for i, cell := range row {
 			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
 		}
@@ -31,7 +52,8 @@ func (t *table) isLeft(i int) bool { return i == 0 || t.left[i] }
 
 // markdown is padded, so that the source can be read too.
 func (t *table) markdown() string {
-	widths := t.widths()
+	head := t.fullHead()
+	widths := t.widths(head)
 	var b strings.Builder
 	line := func(cells []string) {
 		for i, cell := range cells {
@@ -41,7 +63,7 @@ func (t *table) markdown() string {
 		}
 		b.WriteString("|\n")
 	}
-	line(t.head)
+	line(head)
 	for i, w := range widths {
 		b.WriteString("|")
 		if t.isLeft(i) {
@@ -59,7 +81,7 @@ func (t *table) markdown() string {
 
 // text is for a terminal.
 func (t *table) text() string {
-	widths := t.widths()
+	widths := t.widths(t.head)
 	var b strings.Builder
 	line := func(cells []string) {
 		var l strings.Builder
@@ -71,6 +93,9 @@ func (t *table) text() string {
 		}
 		b.WriteString(strings.TrimRight(l.String(), " ") + "\n")
 	}
+	if len(t.groups) > 0 {
+		b.WriteString(t.groupLine(widths) + "\n")
+	}
 	line(t.head)
 	total := 2 * (len(widths) - 1)
 	for _, w := range widths {
@@ -81,6 +106,38 @@ func (t *table) text() string {
 		line(row)
 	}
 	return b.String()
+}
+
+// groupLine puts each group's name above its columns, with a rule as long as
+// they are.
+func (t *table) groupLine(widths []int) string {
+	var b strings.Builder
+	name, left := "", 0
+	flush := func() {
+		if left == 0 {
+			return
+		}
+		text := name
+		if name != "" {
+			text += " "
+			text += strings.Repeat("-", max(0, left-utf8.RuneCountInString(text)))
+		}
+		b.WriteString(text + strings.Repeat(" ", max(0, left-utf8.RuneCountInString(text))))
+	}
+	for i, w := range widths {
+		if next, ok := t.groups[i]; ok {
+			flush()
+			if b.Len() > 0 {
+				b.WriteString("  ")
+			}
+			name, left = next, 0
+		} else if i > 0 {
+			left += 2
+		}
+		left += w
+	}
+	flush()
+	return strings.TrimRight(b.String(), " ")
 }
 
 func (t *table) pad(cell string, width, column int) string {

@@ -11,7 +11,8 @@ import (
 //
 // The load is an epoll client on the same machine. Each of its ends costs what
 // a socket costs whoever owns it (the floor), and what epoll keeps to wait on
-// it; both are taken out by the kernel's own object sizes. What remains is the
+// it; both are taken out by the kernel's own object sizes, and so are the
+// buckets of the ports that the load connects from. What remains is the
 // server's: its sockets' floor and whatever its way of waiting takes.
 type KernelShare struct {
 	Estimated bool
@@ -20,6 +21,9 @@ type KernelShare struct {
 	// EndFloor is the bytes of one end's socket, LoadWaiting those of the
 	// load's epoll for one connection.
 	EndFloor, LoadWaiting float64
+	// LoadPorts is the bytes of all bind buckets: the server's are few, one set
+	// a listening port. It is 0 where the share is an estimate.
+	LoadPorts int64
 	// BothEnds is the growth in bytes without FileCaches.
 	BothEnds int64
 	// Server is the server's part of it in bytes.
@@ -34,8 +38,12 @@ type KernelShare struct {
 
 // socketCaches are the caches of which each socket takes one object, apart from
 // the socket itself. The last two are taken only where the kernel has a
-// security module that asks for them.
-var socketCaches = []string{"sock_inode_cache", "filp", "dentry", "lsm_inode_cache", "lsm_file_cache"}
+// security module that asks for them. Those that are shared hold the objects of
+// all files and folders too: what they grow beyond one a socket is no socket's.
+var socketCaches = []struct {
+	name   string
+	shared bool
+}{{"sock_inode_cache", false}, {"filp", false}, {"dentry", true}, {"lsm_inode_cache", true}, {"lsm_file_cache", false}}
 
 // tcpCaches hold the socket itself.
 var tcpCaches = []string{"TCP", "TCPv6"}
@@ -85,10 +93,29 @@ func share(d *sample.KernelDelta, connections int64) *KernelShare {
 	}
 	k.BothEnds = d.Bytes - k.FileCaches
 	slabs := k.BothEnds - d.Vmalloc - d.PageTables - d.PerCPU
-	over := slabs - floor - int64(n*k.LoadWaiting)
+	k.LoadPorts = bindBuckets(d)
+	load := int64(n*k.LoadWaiting) + k.LoadPorts
+	over := slabs - floor - load
 	k.OverFloor = &over
-	k.Server = k.BothEnds - int64(n*(k.EndFloor+k.LoadWaiting))
+	k.Server = k.BothEnds - int64(n*k.EndFloor) - load
 	return k
+}
+
+// bindBuckets returns the bytes of the kernel's records of bound ports. Kernels
+// merge them with epoll's items, which are of the same size: then they are the
+// objects beyond one for each watched socket, which the heads of epoll count.
+func bindBuckets(d *sample.KernelDelta) int64 {
+	first, second := d.Cache("tcp_bind_bucket"), d.Cache("tcp_bind2_bucket")
+	of := func(c sample.CacheDelta) int64 {
+		if !c.Named("eventpoll_epi") {
+			return c.Bytes
+		}
+		return max(0, c.Objects-d.Cache("ep_head").Objects) * c.ObjectSize
+	}
+	if first.Name == second.Name {
+		return of(first)
+	}
+	return of(first) + of(second)
 }
 
 // floor returns the bytes of all sockets and fills in Sockets, EndFloor and,
@@ -100,18 +127,19 @@ func (k *KernelShare) floor(d *sample.KernelDelta) int64 {
 		k.Sockets += c.Objects
 		total += c.Bytes
 	}
-	if k.Sockets <= 0 {
-		return total
+	if k.Sockets > 0 {
+		k.EndFloor = float64(total) / float64(k.Sockets)
 	}
-	k.EndFloor = float64(total) / float64(k.Sockets)
-	for _, name := range socketCaches {
-		c := d.Cache(name)
+	for _, socket := range socketCaches {
+		c := d.Cache(socket.name)
 		if c.Objects < k.Sockets/2 {
 			continue
 		}
 		total += k.Sockets * c.ObjectSize
 		k.EndFloor += float64(c.ObjectSize)
-		k.FileCaches += (c.Objects - k.Sockets) * c.ObjectSize
+		if socket.shared {
+			k.FileCaches += (c.Objects - k.Sockets) * c.ObjectSize
+		}
 	}
 	return total
 }
