@@ -14,9 +14,7 @@ type ladder struct {
 	backend result.Backend
 	// label names the ladder in headings: the kernel interface, and a number
 	// where the run started several servers of one backend.
-	label string
-	// known is false where no record of the server's start was found.
-	known    bool
+	label    string
 	steps    []result.Step
 	failures []result.Failure
 }
@@ -37,13 +35,16 @@ func ladders(d *result.Data) []*ladder {
 	}
 	for _, b := range d.Backends {
 		l := at(b.Order, b.Name)
-		l.backend, l.known = b, true
+		l.backend = b
 	}
 	for _, s := range d.Steps {
 		l := at(s.Order, s.Backend)
 		l.steps = append(l.steps, s)
 	}
 	for _, f := range d.Failures {
+		if f.Backend == "" {
+			continue // of the run, not of a server
+		}
 		l := at(f.Order, f.Backend)
 		l.failures = append(l.failures, f)
 	}
@@ -66,6 +67,17 @@ func ladders(d *result.Data) []*ladder {
 		}
 	}
 	return all
+}
+
+// measured leaves out the ladders that never came to a step.
+func measured(all []*ladder) []*ladder {
+	var some []*ladder
+	for _, l := range all {
+		if len(l.steps) > 0 {
+			some = append(some, l)
+		}
+	}
+	return some
 }
 
 // step finds the step of a target.

@@ -40,7 +40,8 @@ func Generate(dir string) (*Report, error) {
 	}
 	all := ladders(d)
 	r := referencesOf(d)
-	made := &Report{Terminal: terminal(d, all, r), Markdown: markdown(d, all, r), Warnings: d.Warnings}
+	shown := measured(all)
+	made := &Report{Terminal: terminal(d, shown, r, troubles(d, all)), Markdown: markdown(d, shown, r, troubles(d, all)), Warnings: d.Warnings}
 	if err := os.MkdirAll(filepath.Join(dir, filepath.Dir(MemoryFigure)), 0o777); err != nil {
 		return nil, fmt.Errorf("write the report: %w", err)
 	}
@@ -50,8 +51,8 @@ func Generate(dir string) (*Report, error) {
 	}{
 		{result.SummaryFile, func(w io.Writer) error { return result.WriteSummary(w, d) }},
 		{result.BenchFile, func(w io.Writer) error { return result.WriteBench(w, d) }},
-		{MemoryFigure, func(w io.Writer) error { return writeFigure(w, memoryFigure(all)) }},
-		{CPUFigure, func(w io.Writer) error { return writeFigure(w, cpuFigure(all, r)) }},
+		{MemoryFigure, func(w io.Writer) error { return writeFigure(w, memoryFigure(shown)) }},
+		{CPUFigure, func(w io.Writer) error { return writeFigure(w, cpuFigure(shown, r)) }},
 		{TerminalFile, func(w io.Writer) error { _, err := io.WriteString(w, made.Terminal); return err }},
 		{File, func(w io.Writer) error { _, err := io.WriteString(w, made.Markdown); return err }},
 	} {
@@ -64,7 +65,7 @@ func Generate(dir string) (*Report, error) {
 }
 
 // terminal is the short form.
-func terminal(d *result.Data, all []*ladder, r references) string {
+func terminal(d *result.Data, all []*ladder, r references, troubles []string) string {
 	var b strings.Builder
 	for _, line := range headLines(d) {
 		b.WriteString(line + "\n")
@@ -83,7 +84,7 @@ func terminal(d *result.Data, all []*ladder, r references) string {
 	section("Memory", sideBySide(all), noteVirtual, estimatedNote(all))
 	section("Bytes", shortHeadline(all), "User is (RES at N − RES of an empty server with --channels 0) / N.")
 	section("CPU: idle, of a core; server and load, each pushed message", cpuSideBySide(all, r, false), noteLoopback, boundNote(d, r))
-	for _, n := range append(openingNotes(all, r), troubles(d, all)...) {
+	for _, n := range append(openingNotes(all, r), troubles...) {
 		b.WriteString("\n" + wrap(n, terminalWidth))
 	}
 	if b.Len() > 0 && !strings.HasSuffix(b.String(), "\n") {
@@ -132,16 +133,16 @@ func (b *document) notes(notes ...string) {
 	}
 }
 
-func markdown(d *result.Data, all []*ladder, r references) string {
+func markdown(d *result.Data, all []*ladder, r references, troubles []string) string {
 	b := &document{}
 	lines := headLines(d)
 	fmt.Fprintf(b, "# %s\n\n", lines[0])
 	for _, line := range lines[1:] {
 		b.WriteString(line + "\n")
 	}
-	if t := troubles(d, all); len(t) > 0 {
+	if len(troubles) > 0 {
 		b.heading(2, "What went wrong")
-		b.notes(t...)
+		b.notes(troubles...)
 	}
 	if len(all) == 0 {
 		b.WriteString("\nNothing was measured.\n")
@@ -234,9 +235,14 @@ func troubles(d *result.Data, all []*ladder) []string {
 		list = append(list, "The run has no end: it still goes on, or it was killed.")
 	}
 	list = append(list, d.Warnings...)
+	for _, f := range d.Failures {
+		if f.Backend == "" {
+			list = append(list, failureLine("the run", f))
+		}
+	}
 	for _, l := range all {
 		for _, f := range l.failures {
-			list = append(list, failureLine(l, f))
+			list = append(list, failureLine(fmt.Sprintf("%s at %s connections", l.label, grouped(int64(f.Target))), f))
 		}
 		for i := range l.steps {
 			list = append(list, l.stepTroubles(&l.steps[i])...)
@@ -245,8 +251,7 @@ func troubles(d *result.Data, all []*ladder) []string {
 	return list
 }
 
-func failureLine(l *ladder, f result.Failure) string {
-	text := fmt.Sprintf("%s at %s connections", l.label, grouped(int64(f.Target)))
+func failureLine(text string, f result.Failure) string {
 	if f.During != "" {
 		text += ", during " + f.During
 	}

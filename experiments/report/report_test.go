@@ -234,6 +234,8 @@ func TestReportOfACutRun(t *testing.T) {
 		{Step: whole},
 		{Step: &result.Step{Backend: result.Epoll, Order: 0, Index: 2, Target: 200_000, Loops: 2, Cut: "the server died"}},
 		{Failure: &result.Failure{Backend: result.Epoll, Order: 0, Target: 200_000, During: "opening", Process: "server", Reason: "it ended", ExitStatus: ptr(2), LastLines: []string{"fatal: out of slots"}}},
+		{Failure: &result.Failure{Backend: result.Gonet, Order: 1, Target: 0, During: "start", Process: "server", Reason: "the descriptor limit", ExitStatus: ptr(1)}},
+		{Failure: &result.Failure{Process: "floor", During: "floor", Reason: "no listener"}},
 	} {
 		if err := f.Append(r); err != nil {
 			t.Fatal(err)
@@ -251,6 +253,7 @@ func TestReportOfACutRun(t *testing.T) {
 	for _, want := range []string{
 		"interrupted", "epoll at 200,000 connections, during opening: the server failed: it ended (exit status 2)", "fatal: out of slots",
 		"the step is not whole: the server died", "torn", "3 lost, 0 repeated, 0 out of order", "the server counts 99,999, the kernel 100,000",
+		"gonet at 0 connections, during start: the server failed", "the run, during floor: the floor failed: no listener",
 	} {
 		if !strings.Contains(r.Markdown, want) || !strings.Contains(strings.Join(strings.Fields(r.Terminal), " "), want) {
 			t.Errorf("the report does not say %q", want)
@@ -258,6 +261,9 @@ func TestReportOfACutRun(t *testing.T) {
 	}
 	expect(t, row(t, r.Markdown, "### epoll: memory", "200,000"), map[string]string{"RES": missing, "user + kernel": missing})
 	expect(t, row(t, r.Markdown, "### epoll: memory", "100,000"), map[string]string{"held: server = kernel": "99,999 ≠ 100,000"})
+	if strings.Contains(r.Markdown, "## gonet") {
+		t.Error("a server that never came to a step has tables")
+	}
 	if len(r.Warnings) != 1 {
 		t.Errorf("warnings %v", r.Warnings)
 	}

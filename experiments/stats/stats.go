@@ -110,9 +110,7 @@ func Compare(a, b []float64, seed uint64) (Comparison, error) {
 		return Comparison{}, errors.New("compare: a side has no values")
 	}
 	c := Comparison{A: Bootstrap(a, seed), B: Bootstrap(b, seed+1), Ratio: math.NaN()}
-	thresholds := benchmath.DefaultThresholds
-	test := benchmath.AssumeNothing.Compare(
-		benchmath.NewSample(slices.Clone(a), &thresholds), benchmath.NewSample(slices.Clone(b), &thresholds))
+	test := rankTest(a, b)
 	c.P = test.P
 	c.Difference = c.B.Median - c.A.Median
 	if c.A.Median != 0 {
@@ -126,6 +124,13 @@ func Compare(a, b []float64, seed uint64) (Comparison, error) {
 		c.Warnings = append(c.Warnings, fmt.Sprintf("%d against %d runs describe; a claim needs %d a side", len(a), len(b), MinimumRuns))
 	}
 	return c, nil
+}
+
+// rankTest is the Mann-Whitney U test.
+func rankTest(a, b []float64) benchmath.Comparison {
+	thresholds := benchmath.DefaultThresholds
+	return benchmath.AssumeNothing.Compare(
+		benchmath.NewSample(slices.Clone(a), &thresholds), benchmath.NewSample(slices.Clone(b), &thresholds))
 }
 
 // MinimumRuns is the smallest number of runs a side for a claim.
