@@ -14,8 +14,8 @@ const (
 	noteKernel = "The kernel's memory is the growth of the whole machine since before the server was started and so holds both ends of each connection. " +
 		"The server's share is that less the load's end: its sockets, what its epoll keeps to wait on them, and the records of its ports, by the kernel's own object sizes. " +
 		"User + kernel is RES and the server's share."
-	noteEstimated = "~ is an estimate: /proc/slabinfo is for root only, so the pages of all slabs stand in for the objects, " +
-		"and the load's share is taken out by the sizes of one kernel (Linux 6.18, x86-64)."
+	noteEstimated = "~ is an estimate: /proc/slabinfo is for root only, so the pages of the slabs that the kernel cannot reclaim stand in for the objects, " +
+		"and the sockets' inodes and dentries and the load's share are taken by the sizes of one kernel (Linux 6.18, x86-64)."
 	noteArticle = "The article's column is icomet in 2013, in MiB (top's m), 4.9 % more than a MB; it does not tell the kernel's memory."
 )
 

@@ -56,9 +56,14 @@ var epollCaches = []struct {
 }{{"eventpoll_epi", 128}, {"ep_head", 16}, {"eventpoll_pwq", 64}}
 
 // Without root the sizes of objects are not known: these are the pages that the
-// objects of one socket take on Linux 6.18, x86-64, free room in slabs included
-// (TCP 2,521, sock_inode 862, filp and dentry 195 each, security 56).
-const estimatedEndFloor = 3829
+// objects of one socket take on Linux 6.18, x86-64, free room in slabs included.
+// The kernel counts the inode and the dentry among the slabs it could reclaim,
+// together with those of all files, which come and go with whatever the machine
+// does; so the estimate takes them by their size, and measures the rest.
+const (
+	estimatedUnreclaim   = 2521 + 195 + 56 // TCP, filp, security
+	estimatedReclaimable = 862 + 195       // sock_inode, dentry
+)
 
 // Share divides the growth of the kernel's memory at this step; nil where it
 // was not measured.
@@ -81,8 +86,10 @@ func share(d *sample.KernelDelta, connections int64) *KernelShare {
 	}
 	n := float64(connections)
 	if d.Estimated {
-		k.Sockets, k.EndFloor, k.BothEnds = 2*connections, estimatedEndFloor, d.Bytes
-		k.Server = d.Bytes - int64(n*(k.EndFloor+k.LoadWaiting))
+		k.Sockets, k.EndFloor = 2*connections, estimatedUnreclaim+estimatedReclaimable
+		k.BothEnds = d.Unreclaim + d.Vmalloc + d.PageTables + d.PerCPU + k.Sockets*estimatedReclaimable
+		k.Server = k.BothEnds - int64(n*(k.EndFloor+k.LoadWaiting))
+		k.FileCaches = d.Reclaimable - k.Sockets*estimatedReclaimable
 		return k
 	}
 	floor := k.floor(d)
