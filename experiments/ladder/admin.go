@@ -23,6 +23,9 @@ const askPatience = 30 * time.Second
 // answer; --prefault touches all its memory before.
 const readyPatience = 60 * time.Second
 
+// readyPoll is the time between two questions whether a server answers yet.
+const readyPoll = 20 * time.Millisecond
+
 // Info is what the admin door tells by /info.
 type Info struct {
 	Version     string `json:"version"`
@@ -70,8 +73,8 @@ func askInfo(ctx context.Context, d Doors) (Info, error) {
 	return i, nil
 }
 
-// waitReady waits until the server answers.
-func waitReady(ctx context.Context, c *child, d Doors) error {
+// waitReady waits until the server answers. The context ends with the server.
+func waitReady(ctx context.Context, d Doors) error {
 	start := time.Now()
 	for {
 		if _, err := askInfo(ctx, d); err == nil {
@@ -79,15 +82,8 @@ func waitReady(ctx context.Context, c *child, d Doors) error {
 		} else if time.Since(start) > readyPatience {
 			return fmt.Errorf("the server did not answer within %v: %w", readyPatience, err)
 		}
-		timer := time.NewTimer(20 * time.Millisecond)
-		select {
-		case <-c.exited:
-			timer.Stop()
-			return c.exitError()
-		case <-ctx.Done():
-			timer.Stop()
-			return ctx.Err()
-		case <-timer.C:
+		if err := sleep(ctx, readyPoll); err != nil {
+			return err
 		}
 	}
 }

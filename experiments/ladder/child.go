@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"runtime"
@@ -12,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"c1000k/experiments/result"
 )
 
 // How long a server may take to leave: a million sockets take the kernel some
@@ -29,6 +32,7 @@ const logTailLines = 12
 type child struct {
 	cmd     *exec.Cmd
 	logPath string
+	logFrom int64 // where its own lines begin
 	// exited is closed when the process is gone; err is its outcome from then on.
 	exited chan struct{}
 	err    error
@@ -44,17 +48,37 @@ func startChild(path string, args []string, logPath string, cpus []int) (*child,
 	defer log.Close() // the child has its own
 	fmt.Fprintf(log, "$ %s %s\n", path, strings.Join(args, " "))
 	c := &child{cmd: exec.Command(path, args...), logPath: logPath, exited: make(chan struct{})}
-	c.cmd.Stdout, c.cmd.Stderr = log, log
-	// A group of its own: Ctrl-C goes to the ladder, which ends its children in
-	// order and measures no dying server.
-	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := onCPUs(cpus, c.cmd.Start); err != nil {
-		return nil, fmt.Errorf("start %s: %w", path, err)
+	if st, err := log.Stat(); err == nil {
+		c.logFrom = st.Size()
 	}
+	c.cmd.Stdout, c.cmd.Stderr = log, log
+	c.cmd.SysProcAttr = &syscall.SysProcAttr{
+		// A group of its own: Ctrl-C goes to the ladder, which ends its children
+		// in order and measures no dying server.
+		Setpgid: true,
+		// Where the ladder itself is killed, the server shall not outlive it.
+		Pdeathsig: syscall.SIGTERM,
+	}
+	started := make(chan error)
 	go func() {
+		// The kernel binds Pdeathsig to the thread that forked, and a child
+		// inherits its processors from it: so this thread is kept for as long
+		// as the child lives, and ends with it.
+		runtime.LockOSThread()
+		err := bindThread(cpus)
+		if err == nil {
+			err = c.cmd.Start()
+		}
+		started <- err
+		if err != nil {
+			return
+		}
 		c.err = c.cmd.Wait()
 		close(c.exited)
 	}()
+	if err := <-started; err != nil {
+		return nil, fmt.Errorf("start %s: %w", path, err)
+	}
 	return c, nil
 }
 
@@ -71,54 +95,74 @@ func (c *child) gone() bool {
 	}
 }
 
-// stop asks the process to leave, and makes it leave when it does not. It
-// returns when the process is gone; an error tells that force was needed.
-func (c *child) stop() error {
+// stop asks the process to leave, and makes it leave when it does not, or as
+// soon as force is closed. It returns when the process is gone; an error tells
+// that force was needed.
+func (c *child) stop(force <-chan struct{}) error {
 	if c.gone() {
 		return nil
 	}
 	if err := c.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("ask process %d to leave: %w", c.pid(), err)
 	}
-	if c.waitExit(stopPatience) {
+	if c.waitExit(stopPatience, force) {
 		return nil
 	}
 	if err := c.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("kill process %d: %w", c.pid(), err)
 	}
-	if !c.waitExit(killPatience) {
+	if !c.waitExit(killPatience, nil) {
 		return fmt.Errorf("process %d is still there %v after it was killed", c.pid(), killPatience)
 	}
-	return fmt.Errorf("the server did not leave within %v of SIGTERM and was killed", stopPatience)
+	return errors.New("the server did not leave when it was asked to (SIGTERM) and was killed")
 }
 
-// waitExit waits for the end of the process.
-func (c *child) waitExit(longest time.Duration) bool {
+// waitExit waits for the end of the process, until force is closed at the latest.
+func (c *child) waitExit(longest time.Duration, force <-chan struct{}) bool {
 	timer := time.NewTimer(longest)
 	defer timer.Stop()
 	select {
 	case <-c.exited:
 		return true
+	case <-force:
+		return false
 	case <-timer.C:
 		return false
 	}
 }
 
-// exitError describes a process that ended by itself: how, and its last words.
-func (c *child) exitError() error {
-	how := "exit status 0"
-	if c.err != nil {
-		how = c.err.Error()
+// failure describes a process that ended by itself: how, and its last words.
+func (c *child) failure() result.Failure {
+	f := result.Failure{Process: "server", Reason: "ended by itself", LastLines: tail(c.logPath)}
+	state := c.cmd.ProcessState
+	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		f.Signal = unix.SignalName(status.Signal())
+	} else {
+		code := state.ExitCode()
+		f.ExitStatus = &code
 	}
-	lines := tail(c.logPath, logTailLines)
-	if len(lines) == 0 {
-		return fmt.Errorf("the server ended by itself (%s) and logged nothing (%s)", how, c.logPath)
+	return f
+}
+
+// maxBanner bounds what is kept of a server's first lines.
+const maxBanner = 60
+
+// banner reads the first lines of the process's log.
+func (c *child) banner() []string {
+	text, err := os.ReadFile(c.logPath)
+	if err != nil || int64(len(text)) < c.logFrom {
+		return nil
 	}
-	return fmt.Errorf("the server ended by itself (%s); the last lines of %s:\n    %s", how, c.logPath, strings.Join(lines, "\n    "))
+	own := strings.TrimSpace(string(text[c.logFrom:]))
+	if own == "" {
+		return nil
+	}
+	lines := strings.Split(own, "\n")
+	return lines[:min(len(lines), maxBanner)]
 }
 
 // tail returns the last lines of a text file, as far as it can be read.
-func tail(path string, lines int) []string {
+func tail(path string) []string {
 	const longest = 64 << 10 // of a log that may be large
 	f, err := os.Open(path)
 	if err != nil {
@@ -126,7 +170,7 @@ func tail(path string, lines int) []string {
 	}
 	defer f.Close()
 	if st, err := f.Stat(); err == nil && st.Size() > longest {
-		if _, err := f.Seek(-longest, 2); err != nil {
+		if _, err := f.Seek(-longest, io.SeekEnd); err != nil {
 			return nil
 		}
 	}
@@ -134,37 +178,32 @@ func tail(path string, lines int) []string {
 	if _, err := b.ReadFrom(f); err != nil {
 		return nil
 	}
-	text := strings.TrimRight(b.String(), "\n")
+	return lastLines(b.String())
+}
+
+// lastLines cuts a text to as many lines as a message quotes.
+func lastLines(text string) []string {
+	text = strings.TrimRight(text, "\n")
 	if text == "" {
 		return nil
 	}
 	all := strings.Split(text, "\n")
-	return all[max(0, len(all)-lines):]
+	return all[max(0, len(all)-logTailLines):]
 }
 
-// onCPUs runs start on a thread that is bound to cpus; a process that it starts
-// inherits the binding. No cpus: no binding.
-func onCPUs(cpus []int, start func() error) error {
+// bindThread binds the calling thread to cpus; no cpus: to none.
+func bindThread(cpus []int) error {
 	if len(cpus) == 0 {
-		return start()
+		return nil
 	}
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	var before, set unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &before); err != nil {
-		return fmt.Errorf("read the processors this process may use: %w", err)
-	}
+	var set unix.CPUSet
 	for _, cpu := range cpus {
 		set.Set(cpu)
 	}
 	if err := unix.SchedSetaffinity(0, &set); err != nil {
 		return fmt.Errorf("bind to processors %v: %w", cpus, err)
 	}
-	err := start()
-	if e := unix.SchedSetaffinity(0, &before); e != nil && err == nil {
-		err = fmt.Errorf("undo the binding to processors %v: %w", cpus, e)
-	}
-	return err
+	return nil
 }
 
 // usableCPUs lists the processors this process may use.

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/alecthomas/kong"
+)
+
+// epilogues are what a list of flags cannot say, by command; "" is the program's
+// own.
+var epilogues = map[string]string{
+	"": `
+Try it:
+  scripts/experiment                    the ladder: a million on io_uring, a million on epoll
+  scripts/experiment --quick            the same to 50,000, in two minutes
+  scripts/profile                       a short ladder that keeps profiles
+
+Exit codes:
+  0    done
+  1    something failed; what was measured is kept
+  2    a flag or a value was wrong
+  130  interrupted; what was measured is kept, and the report made of it`,
+	"ladder": `
+Each backend gets a fresh server and a fresh load, both on loopback. At 0 connections and
+after every step: the count by the server and by the kernel, memory once it stands still,
+CPU of an idle window, one push to each of --push channels; at some steps a broadcast to all.
+Every figure is kept in the results folder as it is measured.
+
+  experiment ladder --server ./comet                        the ladder of the article
+  experiment ladder --server ./comet --quick                in two minutes
+  experiment ladder --server ./comet --to 200000 --step 50000 --backends uring
+  experiment ladder --server ./comet --quick --pause        look around at each step
+
+It stops before a step for which memory is too small: 8.5 KB for each connection to come
+and 2 GiB for the rest. Ctrl-C keeps what was measured and makes the report of it; a second
+one ends the processes by force. No root is needed; as root the kernel's memory is known by
+object and else estimated.`,
+	"benchmark": `
+  experiment benchmark 127.0.0.1 8100                  up to a million over ports 8100 to 8199
+  experiment benchmark --to 10000 --step 1000 127.0.0.1 8100
+
+It holds what it opened until Enter, so that the server's memory can be read with top or ps;
+the end of the input ends it. It connects to this machine only. A server that answers the
+polls at once, as icomet does to polls without seq, is told: it holds no subscription.`,
+	"report": `
+  experiment report results/20260101-120000-ladder
+
+The same data gives the same files, byte for byte: report.md, report.txt, figures/*.svg,
+summary.csv, bench.txt.`,
+	"profdiff": `
+A profile's messages are read from the .json beside it, which the ladder writes, or given by
+--messages-a and --messages-b.
+
+  experiment profdiff profiles/epoll-0010000-cpu.pb.gz profiles/uring-0010000-cpu.pb.gz
+  experiment profdiff --by cumulative --top 40 A.pb.gz B.pb.gz
+  experiment profdiff --ignore 'runtime\.gopark|epollwait' A-fgprof.pb.gz B-fgprof.pb.gz`,
+}
+
+// help prints kong's list and what a list cannot say.
+func help(options kong.HelpOptions, ctx *kong.Context) error {
+	if err := kong.DefaultHelpPrinter(options, ctx); err != nil {
+		return err
+	}
+	name := ""
+	if selected := ctx.Selected(); selected != nil {
+		name = selected.Name
+	}
+	if text := epilogues[name]; text != "" {
+		_, err := fmt.Fprintln(ctx.Stdout, text)
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"fmt"
+
+	"c1000k/experiments/floor"
+	"c1000k/experiments/load"
+)
+
+// loadCommand is the load process that a ladder starts.
+type loadCommand struct {
+	load.Options `embed:""`
+}
+
+// Run speaks with the ladder until it closes the input.
+func (c *loadCommand) Run(e *environment) error {
+	return load.Run(c.Options, e.stdin, e.stdout)
+}
+
+// floorAcceptCommand is the server of the bare accept floor.
+type floorAcceptCommand struct {
+	floor.ServeOptions `embed:""`
+}
+
+// Run speaks with the ladder until it closes the input.
+func (c *floorAcceptCommand) Run(e *environment) error {
+	return floor.Serve(c.ServeOptions, e.stdin, e.stdout)
+}
+
+// benchmarkCommand is the article's tool.
+type benchmarkCommand struct {
+	load.BenchmarkOptions `embed:""`
+}
+
+// Run opens long-polls in steps, and waits for Enter at each.
+func (c *benchmarkCommand) Run(e *environment) error {
+	if c.Port < 1 || c.Ports < 1 || c.Port+c.Ports-1 > maxPort {
+		return usageError{fmt.Errorf("%d ports from %d on: they must lie within 1 to %d", c.Ports, c.Port, maxPort)}
+	}
+	if c.Step < 1 || c.To < 1 || c.Rate < 0 {
+		return usageError{fmt.Errorf("--step=%d --to=%d --rate=%g: steps and end must be at least 1, the rate not below 0", c.Step, c.To, c.Rate)}
+	}
+	return load.Benchmark(e.ctx, c.BenchmarkOptions, e.stdin, e.stdout)
+}
+
+const maxPort = 65535

@@ -1,0 +1,113 @@
+package ladder
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// self is the test binary.
+func self(t *testing.T) string {
+	t.Helper()
+	path, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// awaitText waits until a file contains a text.
+func awaitText(t *testing.T, path, text string) {
+	t.Helper()
+	for range 1000 {
+		if data, _ := os.ReadFile(path); strings.Contains(string(data), text) {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("%s never contained %q", path, text)
+}
+
+// TestChildThatFails proves that a process which ends by itself is described by
+// its exit status and its last lines, and that its log keeps all of them.
+func TestChildThatFails(t *testing.T) {
+	log := filepath.Join(t.TempDir(), "log")
+	c, err := startChild(self(t), []string{"speak-and-fail"}, log, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-c.exited
+	f := c.failure()
+	if f.ExitStatus == nil || *f.ExitStatus != fakeExit || f.Signal != "" {
+		t.Errorf("exit status %v, signal %q", f.ExitStatus, f.Signal)
+	}
+	if n := len(f.LastLines); n != logTailLines || f.LastLines[n-1] != "line 19" {
+		t.Errorf("last lines %q", f.LastLines)
+	}
+	if b := c.banner(); len(b) != 20 || b[0] != "line 0" {
+		t.Errorf("banner %q", b)
+	}
+	if err := c.stop(nil); err != nil {
+		t.Errorf("stopping what is gone: %v", err)
+	}
+}
+
+// TestForce proves that a process which ignores SIGTERM is killed as soon as
+// the user insists, and that the use of force is told.
+func TestForce(t *testing.T) {
+	log := filepath.Join(t.TempDir(), "log")
+	c, err := startChild(self(t), []string{"deaf"}, log, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	awaitText(t, log, "ready")
+	force := make(chan struct{})
+	close(force)
+	if err := c.stop(force); err == nil || !strings.Contains(err.Error(), "killed") {
+		t.Errorf("stop: %v", err)
+	}
+	if !c.gone() {
+		t.Fatal("the process is still there")
+	}
+	if f := c.failure(); f.Signal != "SIGKILL" || f.ExitStatus != nil {
+		t.Errorf("%+v", f)
+	}
+}
+
+// TestPinnedChild proves that a process gets the processors it is given, and
+// that the ladder keeps its own.
+func TestPinnedChild(t *testing.T) {
+	before, err := usableCPUs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := filepath.Join(t.TempDir(), "log")
+	c, err := startChild("/bin/sh", []string{"-c", "grep Cpus_allowed_list /proc/self/status"}, log, before[:1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-c.exited
+	text, err := os.ReadFile(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := strings.Fields(string(text[c.logFrom:]))
+	if len(fields) != 2 || fields[1] != "0" && len(before) == 1 || strings.ContainsAny(fields[1], ",-") {
+		t.Errorf("bound to %v, the process says %q", before[:1], fields)
+	}
+	if after, err := usableCPUs(); err != nil || !slices.Equal(before, after) {
+		t.Errorf("processors before %v, after %v (%v)", before, after, err)
+	}
+}
+
+// TestMissingProgram proves that a program that is not there is an error at the
+// start.
+func TestMissingProgram(t *testing.T) {
+	_, err := startChild(filepath.Join(t.TempDir(), "none"), nil, filepath.Join(t.TempDir(), "log"), nil)
+	if err == nil || !strings.Contains(err.Error(), "no such file") {
+		t.Errorf("%v", err)
+	}
+}

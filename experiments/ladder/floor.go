@@ -1,0 +1,75 @@
+package ladder
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"c1000k/experiments/floor"
+	"c1000k/experiments/result"
+)
+
+// floor measures how fast this machine accepts connections with no protocol
+// behind them. Where it cannot be measured the ladder goes on without.
+func (r *run) floor(ctx context.Context) error {
+	r.show.begin(phase{phaseFloor, float64(r.o.FloorCount)/guessOpenRate + 2})
+	if len(r.o.Floor) == 0 {
+		return nil
+	}
+	doors, next, err := FindDoors(r.nextPort)
+	if err != nil {
+		return err
+	}
+	r.nextPort = next
+	if err := r.acceptFloor(ctx, doors); err != nil {
+		return err
+	}
+	return r.loadCeiling(ctx, doors)
+}
+
+// acceptFloor measures a bare accept loop.
+func (r *run) acceptFloor(ctx context.Context, doors Doors) error {
+	a, err := floor.Accept(ctx, floor.AcceptOptions{
+		ServerArgv: r.o.Floor, Host: doors.Host, Port: doors.FirstPort, Ports: FrontPorts, Connections: r.o.FloorCount,
+	})
+	if err != nil {
+		return r.floorFailed(ctx, "the accept floor", err)
+	}
+	r.show.line("floor: a bare accept loop took %s connections at %s/s", grouped(a.Connections), grouped(int(a.Rate)))
+	return r.keep(result.Record{Floor: &result.Floor{
+		What: result.FloorAccept, Variant: "epoll, accept4", Loops: 1, Count: int64(a.Connections),
+		Seconds: a.Seconds, Rate: a.Rate,
+		ServerCPU: microseconds(a.ServerCPU), LoadCPU: microseconds(a.ClientCPU),
+	}})
+}
+
+// loadCeiling measures the load against a loop that answers canned bytes.
+func (r *run) loadCeiling(ctx context.Context, doors Doors) error {
+	p, err := startLoad(ctx, r.o, doors, nil)
+	if err != nil {
+		return r.floorFailed(ctx, "the load's ceiling", err)
+	}
+	c, err := p.ceiling(ctx)
+	if closeErr := p.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		return r.floorFailed(ctx, "the load's ceiling", err)
+	}
+	r.show.line("load: at best %s messages/s, %.1f us of CPU each", grouped(int(c.Rate)), *c.LoadCPU)
+	return r.keep(result.Record{Floor: c})
+}
+
+// floorFailed records that something beside the backends was not measured.
+func (r *run) floorFailed(ctx context.Context, what string, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return r.fail(result.Failure{Process: "floor", During: phaseFloor, Reason: fmt.Sprintf("%s was not measured: %v", what, err)})
+}
+
+// microseconds converts for a record.
+func microseconds(d time.Duration) *float64 {
+	us := float64(d) / float64(time.Microsecond)
+	return &us
+}

@@ -1,0 +1,77 @@
+package ladder
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"c1000k/experiments/sample"
+)
+
+// Beyond these limits a step is marked as noisy. They are those of the spec.
+const (
+	maxStealFraction    = 0.02 // of the processors' time
+	maxMemoryPressure   = 1.0  // percent of the last 10 s
+	returnTolerance     = 0.02 // of slabs and sockets, against the start
+	returnPatience      = 25 * time.Second
+	returnPatienceQuick = 8 * time.Second // --quick
+	returnPoll          = 500 * time.Millisecond
+	// returnSockets is how many sockets more than at the start are no matter.
+	returnSockets = 100
+)
+
+// noisy says by which limits the machine was not quiet between two looks.
+func noisy(before, after sample.Machine) []string {
+	var why []string
+	wall := after.At.Sub(before.At)
+	if cpus, err := usableCPUs(); err == nil && wall > 0 {
+		steal := float64(after.Steal-before.Steal) / (float64(wall) * float64(len(cpus)))
+		if steal > maxStealFraction {
+			why = append(why, fmt.Sprintf("steal %.1f %% of the processors' time", 100*steal))
+		}
+	}
+	if p, ok := after.Pressure["memory"]; ok && p.Some10 > maxMemoryPressure {
+		why = append(why, fmt.Sprintf("memory pressure %.1f %%", p.Some10))
+	}
+	return why
+}
+
+// awaitReturn waits until the kernel has given back what a backend took, within
+// 2 % of the start of the run, and marks the machine where it does not.
+func (r *run) awaitReturn(ctx context.Context, name string) error {
+	r.show.begin(phase{phaseReturn, guessReturnSeconds})
+	began := time.Now()
+	for {
+		m, err := sample.ReadMachine()
+		if err != nil {
+			return err
+		}
+		sockets, err := sample.ReadSockets()
+		if err != nil {
+			return err
+		}
+		why := r.unreturned(m, sockets)
+		if len(why) == 0 || time.Since(began) > r.o.ReturnPatience {
+			return r.machine("after "+name, m, time.Since(began), why)
+		}
+		if err := sleep(ctx, returnPoll); err != nil {
+			return r.machine("after "+name+", interrupted", m, time.Since(began), why)
+		}
+	}
+}
+
+// unreturned says what is still above the start of the run.
+func (r *run) unreturned(m sample.Machine, sockets sample.Sockets) []string {
+	var why []string
+	if most := float64(r.start.Slab) * (1 + returnTolerance); float64(m.Slab) > most {
+		why = append(why, fmt.Sprintf("slabs %s, at the start %s", size(m.Slab), size(r.start.Slab)))
+	}
+	at := func(what string, now, start int) {
+		if now > start+max(returnSockets, int(float64(start)*returnTolerance)) {
+			why = append(why, fmt.Sprintf("%s %s, at the start %s", what, grouped(now), grouped(start)))
+		}
+	}
+	at("sockets", sockets.InUse, r.sockets.InUse)
+	at("TIME_WAIT", sockets.TimeWait, r.sockets.TimeWait)
+	return why
+}
