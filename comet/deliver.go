@@ -48,12 +48,12 @@ func (l *Loop) deliverEntry(e *hub.Entry) {
 	if h != 0 && l.at(h).nextSub != 0 {
 		v.SetHead(l.id, 0)
 		l.name = append(l.name[:0], v.Name()...)
+		l.walk = walk{entry: *e, cursor: h, kept: v.HistoryLen() > 0}
 		v.Leave()
-		l.walk = walk{entry: *e, cursor: h}
 		return
 	}
 	v.Unref()
-	due := h != 0 && l.due(l.at(h), e.Seq)
+	due := h != 0 && l.due(h, l.at(h), e.Seq, v.HistoryLen() > 0)
 	if due {
 		v.SetHead(l.id, 0)
 		v.Add(-1)
@@ -72,9 +72,16 @@ func (l *Loop) deliverEntry(e *hub.Entry) {
 	}
 }
 
-// due reports whether r still wants message number seq.
-func (l *Loop) due(r *conn, seq uint64) bool {
-	return seq >= r.next || plant.Is(plant.DoubleSend)
+// due reports whether r, which is connection h, is to get message number seq
+// now; kept says that its channel has a history.
+func (l *Loop) due(h uint32, r *conn, seq uint64, kept bool) bool {
+	if seq <= r.next {
+		return seq == r.next || plant.Is(plant.DoubleSend)
+	}
+	// A message before this one found the inbox full. The pass that is to make
+	// up for it brings both, in order, where it has not yet come to h.
+	catchingUp := l.catchUp.next != 0 && h >= l.catchUp.next
+	return !(kept && catchingUp)
 }
 
 // message is the body of a live delivery: one object, or for a broadcast an
@@ -104,7 +111,7 @@ func (l *Loop) stepWalk(budget int) (n int) {
 		if w.cursor != 0 {
 			l.at(w.cursor).prevSub = 0
 		}
-		if !l.due(r, w.entry.Seq) {
+		if !l.due(h, r, w.entry.Seq, w.kept) {
 			l.reattach(h, r)
 			continue
 		}
