@@ -259,9 +259,9 @@ func floorNotes(all []*ladder) []string {
 			caches = append(caches, fmt.Sprintf("%s %.2f × %d B", name, float64(c.Objects)/n, c.ObjectSize))
 		}
 		notes = append(notes, fmt.Sprintf("%s at %s connections: %s a connection over the floor, with %s %s. One end's socket is %s, the load's epoll %s a connection, its ports %s in all; "+
-			"large allocations %s, left out as not of sockets %s. Objects a connection, both ends: %s.",
+			"large allocations %s, left out as not of these connections %s. Objects a connection, both ends: %s.",
 			l.label, grouped(s.Connections()), bytesEach(float64(*k.OverFloor)/n), l.structureHead(), structureOf(s), bytesEach(k.EndFloor), bytesEach(k.LoadWaiting), megabytes(float64(k.LoadPorts)),
-			megabytes(float64(s.Kernel.Large)), megabytes(float64(k.FileCaches)), strings.Join(caches, "; ")))
+			megabytes(float64(s.Kernel.Large)), megabytes(float64(k.Elsewhere)), strings.Join(caches, "; ")))
 	}
 	return notes
 }

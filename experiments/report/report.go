@@ -83,7 +83,7 @@ func terminal(d *result.Data, all []*ladder, r references, troubles []string) st
 	}
 	section("Memory", sideBySide(all), noteVirtual, estimatedNote(all))
 	section("Bytes", shortHeadline(all), "User is (RES at N − RES of an empty server with --channels 0) / N.")
-	section("CPU: idle, of a core; server and load, each pushed message", cpuSideBySide(all, r, false), noteLoopback, boundNote(d, r))
+	section("CPU: idle, of a core; server and load, each pushed message", cpuSideBySide(all, r, false), noteLoopback, boundNote(r, phases(all, pushOf)...))
 	for _, n := range append(openingNotes(all, r), troubles...) {
 		b.WriteString("\n" + wrap(n, terminalWidth))
 	}
@@ -161,7 +161,7 @@ func markdown(d *result.Data, all []*ladder, r references, troubles []string) st
 	b.notes(floorNotes(all)...)
 	b.heading(2, "CPU side by side")
 	b.table(cpuSideBySide(all, r, true))
-	b.notes(append([]string{"Idle is of a core; server, load and both are of a pushed message.", noteLoopback, boundNote(d, r), noteTail}, openingNotes(all, r)...)...)
+	b.notes(append([]string{"Idle is of a core; server, load and both are of a pushed message.", noteLoopback, boundNote(r, phases(all, pushOf)...), noteTail}, openingNotes(all, r)...)...)
 	fmt.Fprintf(b, "\n![CPU against connections](%s)\n", CPUFigure)
 	if len(d.Floors) > 0 {
 		b.heading(2, "What this machine does without a protocol")
@@ -169,14 +169,15 @@ func markdown(d *result.Data, all []*ladder, r references, troubles []string) st
 		b.notes(noteShort)
 	}
 	for _, l := range all {
-		l.section(b, d, r)
+		l.section(b, r)
 	}
 	quietSection(b, d)
 	return b.String()
 }
 
 // section is everything of one backend.
-func (l *ladder) section(b *document, d *result.Data, r references) {
+func (l *ladder) section(b *document, r references) {
+	own := []*ladder{l}
 	b.heading(2, l.label)
 	for _, line := range l.backend.Banner {
 		fmt.Fprintf(b, "    %s\n", line)
@@ -186,19 +187,19 @@ func (l *ladder) section(b *document, d *result.Data, r references) {
 	}
 	b.heading(3, l.label+": memory")
 	b.table(l.memoryTable())
-	b.notes(noteVirtual, noteKernel, estimatedNote([]*ladder{l}))
+	b.notes(noteVirtual, noteKernel, estimatedNote(own))
 	b.heading(3, l.label+": opening and idling")
 	b.table(l.openingTable(r))
 	b.notes(noteShort)
 	if t := l.pushTable(r); len(t.rows) > 0 {
 		b.heading(3, l.label+": one push to each of the drawn channels")
 		b.table(t)
-		b.notes("CPU is a delivered message. Latency is from the intended time; the last column from the time of sending. A multiple of the floor is of the bare turn's CPU.", noteTail, noteShort, boundNote(d, r))
+		b.notes("CPU is a delivered message. Latency is from the intended time; the last column from the time of sending. A multiple of the floor is of the bare turn's CPU.", noteTail, noteShort, boundNote(r, phases(own, pushOf)...))
 	}
 	if t := l.broadcastTable(r); len(t.rows) > 0 {
 		b.heading(3, l.label+": one broadcast to all channels")
 		b.table(t)
-		b.notes("A broadcast is one message to as many channels as there are connections, each with its own name and number in what is sent.", noteShort, boundNote(d, r), estimatedNote([]*ladder{l}))
+		b.notes("A broadcast is one message to as many channels as there are connections, each with its own name and number in what is sent.", noteShort, boundNote(r, phases(own, broadcastOf)...), estimatedNote(own))
 	}
 }
 
@@ -303,17 +304,32 @@ func estimatedNote(all []*ladder) string {
 	return ""
 }
 
-// boundNote explains the dagger where there is one, and names the ceiling.
-func boundNote(d *result.Data, r references) string {
+// phases are those of all steps of the ladders that were measured.
+func phases(all []*ladder, get func(s *result.Step) *result.Phase) []*result.Phase {
+	var some []*result.Phase
+	for _, l := range all {
+		for i := range l.steps {
+			if p := get(&l.steps[i]); p != nil {
+				some = append(some, p)
+			}
+		}
+	}
+	return some
+}
+
+func pushOf(s *result.Step) *result.Phase      { return s.Push }
+func broadcastOf(s *result.Step) *result.Phase { return s.Broadcast }
+
+// boundNote explains the dagger where one of the phases has it, and names the
+// ceiling.
+func boundNote(r references, phases ...*result.Phase) string {
 	if r.ceiling == nil {
 		return "The load's ceiling was not measured: rates and times of the last delivery may be the load's."
 	}
 	ceiling := fmt.Sprintf(" The load's ceiling is %s.", perSecond(r.ceiling.Rate))
-	for i := range d.Steps {
-		for _, p := range []*result.Phase{d.Steps[i].Push, d.Steps[i].Broadcast} {
-			if p != nil && r.bound(p) {
-				return noteBound + ceiling
-			}
+	for _, p := range phases {
+		if r.bound(p) {
+			return noteBound + ceiling
 		}
 	}
 	return strings.TrimSpace(ceiling)

@@ -24,16 +24,17 @@ type KernelShare struct {
 	// LoadPorts is the bytes of all bind buckets: the server's are few, one set
 	// a listening port. It is 0 where the share is an estimate.
 	LoadPorts int64
-	// BothEnds is the growth in bytes without FileCaches.
+	// BothEnds is the growth in bytes without Elsewhere: the connections'.
 	BothEnds int64
 	// Server is the server's part of it in bytes.
 	Server int64
 	// OverFloor is the part of Server above its sockets' floor: slab objects
 	// and large allocations. Without root it is not known.
 	OverFloor *int64
-	// FileCaches is the growth of caches that have nothing to do with
-	// sockets: inodes, page cache, and dentries beyond one a socket.
-	FileCaches int64
+	// Elsewhere is the growth that has nothing to do with these connections:
+	// inodes, page cache, dentries beyond one a socket, and the sockets of
+	// other programs, those beyond two a connection.
+	Elsewhere int64
 }
 
 // socketCaches are the caches of which each socket takes one object, apart from
@@ -89,22 +90,23 @@ func share(d *sample.KernelDelta, connections int64) *KernelShare {
 		k.Sockets, k.EndFloor = 2*connections, estimatedUnreclaim+estimatedReclaimable
 		k.BothEnds = d.Unreclaim + d.Vmalloc + d.PageTables + d.PerCPU + k.Sockets*estimatedReclaimable
 		k.Server = k.BothEnds - int64(n*(k.EndFloor+k.LoadWaiting))
-		k.FileCaches = d.Reclaimable - k.Sockets*estimatedReclaimable
+		k.Elsewhere = d.Reclaimable - k.Sockets*estimatedReclaimable
 		return k
 	}
 	floor := k.floor(d)
 	for _, c := range d.Caches {
 		if fileCache(c) {
-			k.FileCaches += c.Bytes
+			k.Elsewhere += c.Bytes
 		}
 	}
-	k.BothEnds = d.Bytes - k.FileCaches
-	slabs := k.BothEnds - d.Vmalloc - d.PageTables - d.PerCPU
+	rest := d.Vmalloc + d.PageTables + d.PerCPU
 	k.LoadPorts = bindBuckets(d)
-	load := int64(n*k.LoadWaiting) + k.LoadPorts
-	over := slabs - floor - load
+	over := d.Bytes - k.Elsewhere - rest - floor - int64(n*k.LoadWaiting) - k.LoadPorts
 	k.OverFloor = &over
-	k.Server = k.BothEnds - int64(n*k.EndFloor) - load
+	k.Server = int64(n*k.EndFloor) + over + rest
+	others := int64((float64(k.Sockets) - 2*n) * k.EndFloor)
+	k.Elsewhere += others
+	k.BothEnds = d.Bytes - k.Elsewhere
 	return k
 }
 
@@ -126,7 +128,7 @@ func bindBuckets(d *sample.KernelDelta) int64 {
 }
 
 // floor returns the bytes of all sockets and fills in Sockets, EndFloor and,
-// of FileCaches, the objects of shared caches beyond one a socket.
+// of Elsewhere, the objects of shared caches beyond one a socket.
 func (k *KernelShare) floor(d *sample.KernelDelta) int64 {
 	var total int64
 	for _, name := range tcpCaches {
@@ -145,7 +147,7 @@ func (k *KernelShare) floor(d *sample.KernelDelta) int64 {
 		total += k.Sockets * c.ObjectSize
 		k.EndFloor += float64(c.ObjectSize)
 		if socket.shared {
-			k.FileCaches += (c.Objects - k.Sockets) * c.ObjectSize
+			k.Elsewhere += (c.Objects - k.Sockets) * c.ObjectSize
 		}
 	}
 	return total

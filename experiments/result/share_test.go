@@ -64,9 +64,24 @@ func TestShareByName(t *testing.T) {
 		if want := int64(n) * (3640 + c.over); k.Server != want {
 			t.Errorf("%s: the server's share %d, want %d", c.name, k.Server, want)
 		}
-		if want := int64(4000 * (192 + 32 + 1128)); k.FileCaches != want {
-			t.Errorf("%s: left out %d, want %d", c.name, k.FileCaches, want)
+		if want := int64(4000 * (192 + 32 + 1128)); k.Elsewhere != want {
+			t.Errorf("%s: left out %d, want %d", c.name, k.Elsewhere, want)
 		}
+	}
+}
+
+// Proves that the sockets of other programs are not the server's: a third more
+// of them, which no witness counts as its connections, change nothing.
+func TestShareOfOthers(t *testing.T) {
+	waiting := []sample.CacheDelta{objects("eventpoll_epi", 2*n, 128), objects("ep_head", 2*n, 16), objects("eventpoll_pwq", 2*n, 64)}
+	alone := (&Step{Target: n, Kernel: growth(append(sockets(), waiting...)...)}).Share()
+	crowded := sockets()
+	for i := range crowded[:6] {
+		crowded[i].Objects += n * 2 / 3
+	}
+	k := (&Step{Target: n, Kernel: growth(append(crowded, waiting...)...)}).Share()
+	if k.Server != alone.Server || *k.OverFloor != *alone.OverFloor || k.BothEnds != alone.BothEnds {
+		t.Errorf("with others %+v, alone %+v", k, alone)
 	}
 }
 
@@ -102,7 +117,7 @@ func TestShareEstimated(t *testing.T) {
 // measured is nothing told.
 func TestShareOfNothing(t *testing.T) {
 	k := (&Step{Kernel: growth(objects("dentry", 5000, 192))}).Share()
-	if k.Server != 0 || *k.OverFloor != 0 || k.FileCaches != 5000*192 {
+	if k.Server != 0 || *k.OverFloor != 0 || k.Elsewhere != 5000*192 {
 		t.Errorf("%+v, over %d", k, *k.OverFloor)
 	}
 	empty := &Step{Target: n}
