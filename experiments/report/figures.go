@@ -126,6 +126,7 @@ func memoryFigure(all []*ladder) []panel {
 		}
 	}
 	if len(then.points) < 2 {
+		closer.title = "User memory (RES)"
 		return []panel{closer, sum}
 	}
 	user.series = append(user.series, then)
