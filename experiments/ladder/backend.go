@@ -84,7 +84,11 @@ func (r *run) backend(ctx context.Context, order int, name string) error {
 	if ctx.Err() != nil {
 		return nil
 	}
-	return r.awaitReturn(ctx, name)
+	patience := r.o.ReturnPatience
+	if order == len(r.o.Backends)-1 {
+		patience = 0 // nothing is measured after it
+	}
+	return r.awaitReturn(ctx, name, patience)
 }
 
 // judge makes a failure of what ended a backend; nil where there is none, or

@@ -17,7 +17,7 @@ func (b *backend) expiry(parent context.Context) error {
 	if err := b.stop(); err != nil {
 		return err
 	}
-	if err := b.r.awaitReturn(parent, b.name+", before expiry"); err != nil {
+	if err := b.r.awaitReturn(parent, b.name+", before expiry", b.o.ReturnPatience); err != nil {
 		return err
 	}
 	if err := b.findDoors(); err != nil {

@@ -24,13 +24,17 @@ const (
 // the last step the window is longIdle times as long.
 const (
 	MainIdle  = 5 * time.Second
-	QuickIdle = 2 * time.Second
+	QuickIdle = time.Second
 	longIdle  = 3
 	leastIdle = 100 * time.Millisecond
 )
 
-// quickSettle is how long memory must stand still in a quick ladder.
-const quickSettle = time.Second
+// quickSettle is how long memory must stand still in a quick ladder, and
+// quickSettleLongest how long it is waited for.
+const (
+	quickSettle        = time.Second
+	quickSettleLongest = 5 * time.Second
+)
 
 // How processes may be bound to processors.
 const (
@@ -91,8 +95,8 @@ type Options struct {
 	Load, Floor []string
 	// PortBase is the first port tried for a server: its admin door.
 	PortBase int
-	// FloorCount is how many connections the bare accept floor opens; 0 takes a
-	// step's worth, at most maxFloor.
+	// FloorCount is how many connections the bare accept floor opens; 0 takes as
+	// many as the ladder, at most maxFloor.
 	FloorCount int
 	// Spec is the file under experiments/specs that declares the run.
 	Spec string
@@ -170,7 +174,7 @@ func (o *Options) fill() {
 		o.Idle = idle
 	}
 	if o.FloorCount == 0 {
-		o.FloorCount = min(o.Step, maxFloor)
+		o.FloorCount = min(o.To, maxFloor)
 	}
 	if o.ReturnPatience == 0 {
 		o.ReturnPatience = returnPatience
@@ -244,7 +248,7 @@ func (o *Options) settle() sample.SettleLimits {
 	}
 	s := sample.DefaultSettle()
 	if o.Quick {
-		s.Window = quickSettle
+		s.Window, s.Longest = quickSettle, quickSettleLongest
 	}
 	return s
 }

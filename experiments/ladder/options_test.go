@@ -28,7 +28,7 @@ func TestSizes(t *testing.T) {
 		idle       time.Duration
 	}{
 		{"main", 0, 0, false, 11, []int{900_000, 1_000_000}, []int{100_000, 500_000, 1_000_000}, 5 * time.Second},
-		{"quick", 0, 0, true, 6, []int{40_000, 50_000}, []int{10_000, 30_000, 50_000}, 2 * time.Second},
+		{"quick", 0, 0, true, 6, []int{40_000, 50_000}, []int{10_000, 30_000, 50_000}, time.Second},
 		{"uneven", 250, 100, false, 4, []int{200, 250}, []int{100, 200, 250}, 5 * time.Second},
 		{"one step", 400, 400, false, 2, []int{0, 400}, []int{400}, 5 * time.Second},
 		{"step beyond the end", 400, 1000, false, 2, []int{0, 400}, []int{400}, 5 * time.Second},

@@ -59,7 +59,7 @@ func place(o *Options) (placement, error) {
 // String is what run.json says of it.
 func (p placement) String() string {
 	if p.server == nil {
-		return "none: the kernel places server and load"
+		return "Server and load are not pinned: the kernel places them."
 	}
-	return fmt.Sprintf("apart: server on processors %v, load on %v", p.server, p.load)
+	return fmt.Sprintf("Pinned apart: the server on processors %v, the load on %v.", p.server, p.load)
 }

@@ -37,8 +37,9 @@ func noisy(before, after sample.Machine) []string {
 }
 
 // awaitReturn waits until the kernel has given back what a backend took, within
-// 2 % of the start of the run, and marks the machine where it does not.
-func (r *run) awaitReturn(ctx context.Context, name string) error {
+// 2 % of the start of the run, but no longer than patience, and marks the
+// machine where it has not.
+func (r *run) awaitReturn(ctx context.Context, name string, patience time.Duration) error {
 	r.show.begin(phase{phaseReturn, guessReturnSeconds})
 	began := time.Now()
 	for {
@@ -51,7 +52,7 @@ func (r *run) awaitReturn(ctx context.Context, name string) error {
 			return err
 		}
 		why := r.unreturned(m, sockets)
-		if len(why) == 0 || time.Since(began) > r.o.ReturnPatience {
+		if len(why) == 0 || time.Since(began) > patience {
 			return r.machine("after "+name, m, time.Since(began), why)
 		}
 		if err := sleep(ctx, returnPoll); err != nil {

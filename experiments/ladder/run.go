@@ -122,6 +122,7 @@ func newRun(o *Options) (*run, error) {
 func (r *run) climb(ctx context.Context) error {
 	r.show.line("ladder: %s, to %s in steps of %s, into %s; about %s", strings.Join(r.o.Backends, " and "),
 		grouped(r.o.To), grouped(r.o.Step), r.folder.Path(), roughly(r.show.remaining()))
+	r.show.line("user and kernel are the server's bytes a connection, idle its part of a core, push its CPU a message")
 	if err := r.machine("before", r.start, 0, nil); err != nil {
 		return err
 	}

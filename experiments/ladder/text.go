@@ -10,21 +10,19 @@ import (
 
 // summary is the line that a step leaves on the terminal.
 func (b *backend) summary(s *result.Step) string {
-	parts := []string{fmt.Sprintf("%-5s %9s held", b.name, grouped(s.Target))}
+	parts := []string{fmt.Sprintf("%-5s %9s held:", b.name, grouped(s.Target))}
 	if s.Memory != nil {
 		parts = append(parts, "RES "+size(int64(s.Memory.Resident)))
 	}
-	if s.Target > 0 {
-		if h := result.Headline(s.Memory, s.Connections(), b.empty); h != nil {
-			parts = append(parts, fmt.Sprintf("%.0f B/conn user", *h))
+	if h := result.Headline(s.Memory, s.Connections(), b.empty); h != nil {
+		parts = append(parts, fmt.Sprintf("user %.0f B", *h))
+	}
+	if k := s.Share(); k != nil && s.Target > 0 {
+		mark := ""
+		if k.Estimated {
+			mark = "~"
 		}
-		if k := s.Share(); k != nil {
-			mark := ""
-			if k.Estimated {
-				mark = "~"
-			}
-			parts = append(parts, fmt.Sprintf("%s%.0f B/conn kernel", mark, float64(k.Server)/float64(s.Connections())))
-		}
+		parts = append(parts, fmt.Sprintf("kernel %s%.0f B", mark, float64(k.Server)/float64(s.Connections())))
 	}
 	if s.Opening != nil {
 		parts = append(parts, fmt.Sprintf("opened %s/s", grouped(int(s.Opening.Rate))))
@@ -33,18 +31,19 @@ func (b *backend) summary(s *result.Step) string {
 		parts = append(parts, fmt.Sprintf("idle %.2f %%", 100*s.Idle.ServerCore))
 	}
 	if p := s.Push; p != nil && p.ServerCPU != nil {
-		parts = append(parts, fmt.Sprintf("push %.1f us CPU", *p.ServerCPU))
-		if p.Latency != nil && p.Latency.P99 != nil {
-			parts = append(parts, fmt.Sprintf("p99 %.1f ms", *p.Latency.P99/1000))
-		}
+		parts = append(parts, fmt.Sprintf("push %.1f us", *p.ServerCPU))
 	}
 	if p := s.Broadcast; p != nil && p.ToLast != nil {
 		parts = append(parts, fmt.Sprintf("broadcast %.1f s", *p.ToLast))
 	}
-	if len(s.Noisy) > 0 {
-		parts = append(parts, "NOISY: "+strings.Join(s.Noisy, ", "))
+	line := strings.Join(parts, "  ")
+	if left := b.r.show.remaining(); left > 0 {
+		line += fmt.Sprintf("  (%s left)", roughly(left))
 	}
-	return fmt.Sprintf("%s  (about %s left)", strings.Join(parts, ", "), roughly(b.r.show.remaining()))
+	if len(s.Noisy) > 0 {
+		line += "\n      not quiet: " + strings.Join(s.Noisy, ", ")
+	}
+	return line
 }
 
 // arguments are all settings by name, for run.json.

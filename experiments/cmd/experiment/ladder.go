@@ -23,7 +23,7 @@ type ladderCommand struct {
 	PushRate    string        `default:"5000" placeholder:"N" help:"Pushes a second, the same for every backend. Default ${default}."`
 	BroadcastAt []string      `placeholder:"N" help:"Steps that are followed by a broadcast to all. Default: the first, the middle and the last (100,000, 500,000 and 1,000,000). 'none' for no broadcast."`
 	Seed        uint64        `default:"1" placeholder:"N" help:"Draws the channels of the push phases; recorded. Default ${default}."`
-	Idle        time.Duration `default:"0s" placeholder:"DURATION" help:"Length of the idle window; three times as long at 0 and at the last step. Default 5s; with --quick 2s."`
+	Idle        time.Duration `default:"0s" placeholder:"DURATION" help:"Length of the idle window; three times as long at 0 and at the last step. Default 5s; with --quick 1s."`
 
 	SubscribersPerChannel string        `default:"1" placeholder:"N" help:"Connections that share a channel. Default ${default}."`
 	PollingTimeout        time.Duration `default:"1h" placeholder:"DURATION" help:"The server's; long, so that no poll expires while it is counted. Default ${default}."`
