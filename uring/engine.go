@@ -298,8 +298,9 @@ func (e *Engine) Facts() comet.Facts {
 	for _, l := range e.loops {
 		n := int(l.ringCount.Load())
 		f.Rings += n
-		f.LoopLines = append(f.LoopLines, fmt.Sprintf("loop %d: %d of %d rings, %d slots each, %d connections at most, %d kept for the admin door",
-			l.index, n, (l.capacity+l.slots-1)/l.slots, l.slots, l.capacity, l.reserve))
+		held := l.count.shown[cAccepts].Load() - l.count.shown[cCloses].Load()
+		f.LoopLines = append(f.LoopLines, fmt.Sprintf("loop %d: %d of %d rings, %d slots each; %d connections held of %d, %d kept for the admin door",
+			l.index, n, (l.capacity+l.slots-1)/l.slots, l.slots, held, l.capacity, l.reserve))
 	}
 	f.Tables = f.Rings
 	return f

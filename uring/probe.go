@@ -24,7 +24,7 @@ var needed = []struct {
 }{
 	{giouring.OpAccept, "accept"}, {giouring.OpPollAdd, "poll"}, {giouring.OpRecv, "recv"},
 	{giouring.OpSend, "send"}, {giouring.OpSendmsg, "sendmsg"}, {giouring.OpClose, "close"},
-	{giouring.OpAsyncCancel, "cancel"},
+	{giouring.OpAsyncCancel, "cancel"}, {giouring.OpRead, "read"},
 }
 
 // always are the features that New insists on.

@@ -51,6 +51,7 @@ type sendTable struct {
 	rec   []sendRecord
 	free  uint32 // number of the first free record + 1
 	fresh uint32 // records below were used at some time
+	used  int
 }
 
 func (t *sendTable) open(n int) (err error) {
@@ -62,6 +63,7 @@ func (t *sendTable) open(n int) (err error) {
 func (t *sendTable) close() { t.mem.free() }
 
 func (t *sendTable) take() uint32 {
+	t.used++
 	if t.free == 0 {
 		t.fresh++
 		return t.fresh - 1
@@ -72,6 +74,7 @@ func (t *sendTable) take() uint32 {
 }
 
 func (t *sendTable) give(i uint32) {
+	t.used--
 	t.rec[i].next = t.free
 	t.free = i + 1
 }

@@ -35,7 +35,7 @@ const (
 	reqAcceptOne                    // single accept; slot is the listener's number
 	reqListen                       // one-shot poll of a listener
 	reqWake                         // multishot poll of the loop's own eventfd
-	reqChild                        // multishot poll of a child ring's eventfd; slot is the ring's number
+	reqChild                        // read of a child ring's eventfd; slot is the ring's number
 )
 
 func tag(op request, gen uint16, aux, slot uint32) userData {
