@@ -1,0 +1,291 @@
+package load
+
+import (
+	"bytes"
+	"math"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"c1000k/experiments/load/rawnet"
+)
+
+// firstSeq is the number that a held poll of a new channel asks for.
+const firstSeq = 1
+
+// A poll is pollHead with the channel's digits put in, the number, and the rest
+// of the request, which names the host.
+const (
+	pollHead   = "GET /sub?cname=c0000000&seq="
+	nameDigits = 7
+	digitsEnd  = len("GET /sub?cname=c0000000")
+)
+
+// putName puts the digits of a channel's name into the bytes before end.
+func putName(b []byte, end int, channel uint32) {
+	for i := end - 1; i >= end-nameDigits; i-- {
+		b[i] = '0' + byte(channel%10)
+		channel /= 10
+	}
+}
+
+// pollRequest composes the connection's next poll. It is valid until the next
+// call.
+func (r *reactor) pollRequest(c *record) []byte {
+	b := append(r.request[:0], pollHead...)
+	putName(b, digitsEnd, c.channel)
+	b = strconv.AppendUint(b, uint64(c.next), 10)
+	b = append(b, r.gen.pollTail...)
+	r.request = b
+	return b
+}
+
+// poll sends the connection's next poll. It returns false if the connection
+// ended over it.
+func (r *reactor) poll(slot uint32, c *record) bool {
+	request := r.pollRequest(c)
+	n, err := rawnet.Write(int(c.fd), request)
+	switch {
+	case err == nil && n == len(request):
+		r.tally.add(cPolls, 1)
+		return true
+	case err == unix.EAGAIN:
+		c.flags |= flagUnsent
+		r.poller.Modify(int(c.fd), connectEvents, slot)
+		return true
+	}
+	r.die(c, cResets)
+	return false
+}
+
+// receive reads what has come for a connection.
+func (r *reactor) receive(slot uint32, c *record, events uint32) {
+	for {
+		n, err := rawnet.Read(int(c.fd), r.buf)
+		switch {
+		case err == unix.EAGAIN:
+			return
+		case err != nil || n == 0:
+			r.die(c, cResets)
+			return
+		}
+		if !r.consume(slot, c, r.buf[:n], r.gen.now()) || c.state == stateDead {
+			return
+		}
+		if n < len(r.buf) && events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) == 0 {
+			return
+		}
+	}
+}
+
+// consume takes bytes of a reply. It returns false if the connection ended over
+// them.
+func (r *reactor) consume(slot uint32, c *record, data []byte, now time.Duration) bool {
+	if c.borrow != 0 {
+		b := &r.borrowed[c.borrow-1]
+		*b = append(*b, data...)
+		data = *b
+	}
+	body, size, err := r.parse(c, &data)
+	if err != nil || len(data) > mostReplyBytes {
+		r.die(c, cBadReplies)
+		return false
+	}
+	if size == 0 {
+		r.tally.add(cPartials, 1)
+		r.keep(c, data)
+		return true
+	}
+	// One poll has one reply: what follows it was not asked for.
+	if size != len(data) || c.state != stateHeld {
+		r.die(c, cBadReplies)
+		return false
+	}
+	c.flags &^= flagHead
+	again, ok := r.answer(c, body, now)
+	if !ok {
+		r.die(c, cBadReplies)
+		return false
+	}
+	if c.borrow != 0 {
+		r.giveBack(c)
+	}
+	if !again {
+		r.leave(c)
+		c.state = stateIdle
+		return true
+	}
+	return r.poll(slot, c)
+}
+
+// parse looks for a whole reply in data. A size of 0 means that it is not all
+// there. A chunked reply's head is dropped from data once it has come, so that a
+// server that sends it early costs no buffer.
+func (r *reactor) parse(c *record, data *[]byte) (body []byte, size int, err error) {
+	if c.flags&flagHead == 0 {
+		h, err := parseHead(*data)
+		if err != nil || h.size == 0 {
+			return nil, 0, err
+		}
+		switch {
+		case h.status != 200:
+			return nil, 0, errHead
+		case h.chunked:
+			c.flags |= flagHead
+			*data = (*data)[h.size:]
+		case h.length < 0:
+			return nil, 0, errFrame
+		case len(*data) < h.size+h.length:
+			return nil, 0, nil
+		default:
+			size = h.size + h.length
+			return (*data)[h.size:size], size, nil
+		}
+	}
+	body, size, r.scratch, err = chunks(*data, r.scratch)
+	return body, size, err
+}
+
+// keep stores the bytes of a partial reply in a borrowed buffer. They may lie in
+// it already.
+func (r *reactor) keep(c *record, data []byte) {
+	if len(data) == 0 {
+		if c.borrow != 0 {
+			r.giveBack(c)
+		}
+		return
+	}
+	if c.borrow == 0 {
+		if len(r.unused) == 0 {
+			r.borrowed = append(r.borrowed, nil)
+			r.unused = append(r.unused, uint32(len(r.borrowed)-1))
+		}
+		last := len(r.unused) - 1
+		c.borrow = r.unused[last] + 1
+		r.unused = r.unused[:last]
+	}
+	b := &r.borrowed[c.borrow-1]
+	*b = append((*b)[:0], data...)
+}
+
+// giveBack ends the loan of a connection's buffer.
+func (r *reactor) giveBack(c *record) {
+	i := c.borrow - 1
+	c.borrow = 0
+	if cap(r.borrowed[i]) > keptBorrow {
+		r.borrowed[i] = nil
+	}
+	r.borrowed[i] = r.borrowed[i][:0]
+	r.unused = append(r.unused, i)
+}
+
+// answer takes the objects of a reply. again says whether to poll again, ok is
+// false if it is not the protocol.
+func (r *reactor) answer(c *record, body []byte, now time.Duration) (again, ok bool) {
+	body = bytes.TrimSuffix(body, newline)
+	array := len(body) > 0 && body[0] == '['
+	if array {
+		if body[len(body)-1] != ']' {
+			return false, false
+		}
+		body = body[1 : len(body)-1]
+	}
+	again = true
+	for first := true; ; first = false {
+		if !first {
+			if len(body) == 0 {
+				return again, true
+			}
+			if !array || body[0] != ',' {
+				return false, false
+			}
+			body = body[1:]
+		}
+		m, rest, err := parseMessage(body)
+		if err != nil || m.seq > math.MaxUint32 {
+			return false, false
+		}
+		if !r.object(c, m, array, now) {
+			again = false
+		}
+		body = rest
+	}
+}
+
+var newline = []byte("\n")
+
+// object takes one object. It returns false if the connection shall not poll
+// again.
+func (r *reactor) object(c *record, m message, array bool, now time.Duration) bool {
+	var name [1 + nameDigits]byte
+	name[0] = 'c'
+	putName(name[:], len(name), c.channel)
+	if !bytes.Equal(m.cname, name[:]) {
+		r.tally.add(cMisdelivered, 1)
+		return true
+	}
+	switch m.kind {
+	case kindData, kindBroadcast:
+		c.flags = c.flags&^flagJumped | flagAnswered
+		r.number(c, m, now)
+	case kindNextSeq:
+		return r.nextSeq(c, uint32(m.seq), array)
+	case kindNoop:
+		c.flags |= flagAnswered
+		r.tally.add(cNoops, 1)
+	case kindClose:
+		// The channel is gone; the next poll makes a new one and is told its
+		// number.
+		c.flags = c.flags&^flagJumped | flagAnswered
+		r.tally.add(cCloses, 1)
+	case kindRefusal:
+		r.tally.add(cRefusedPolls, 1)
+		return false
+	}
+	return true
+}
+
+// number checks the number of a message, and notes its arrival if it belongs to
+// the operation under way.
+func (r *reactor) number(c *record, m message, now time.Duration) {
+	r.tally.add(cMessages, 1)
+	verdict, skipped := c.take(uint32(m.seq))
+	switch verdict {
+	case afterGap:
+		r.tally.add(cLost, int64(skipped))
+	case outOfOrder:
+		r.tally.add(cOutOfOrder, 1)
+		r.tally.add(cLost, -1)
+	case repeated:
+		r.tally.add(cRepeated, 1)
+		return
+	}
+	if r.op == nil || !r.op.arrived(&r.arrival, m, now) {
+		r.tally.add(cUnrelated, 1)
+		return
+	}
+	r.tally.add(cDelivered, 1)
+}
+
+// nextSeq is told the number that comes next: after a broadcast, as a part of
+// the reply; alone, because the one asked for is not to be had.
+func (r *reactor) nextSeq(c *record, next uint32, array bool) bool {
+	if array {
+		if next > c.next {
+			r.tally.add(cLost, int64(next-c.next))
+			c.skip(next - c.next)
+		} else if next < c.next {
+			r.tally.add(cOutOfOrder, 1)
+		}
+		return true
+	}
+	if c.flags&flagAnswered == 0 || c.flags&flagJumped != 0 {
+		r.tally.add(cNotHeld, 1)
+		return false
+	}
+	r.tally.add(cJumps, 1)
+	c.flags |= flagJumped
+	c.begin(next)
+	return true
+}

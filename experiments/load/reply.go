@@ -1,0 +1,176 @@
+package load
+
+import (
+	"bytes"
+	"errors"
+)
+
+// Limits of a reply.
+const (
+	mostHeadBytes  = 8 << 10
+	mostReplyBytes = 4 << 20
+)
+
+// Errors of a reply that no client could use.
+var (
+	errHead   = errors.New("the head of a reply is not HTTP/1.1")
+	errFrame  = errors.New("the body of a reply has neither a length nor valid chunks")
+	errLength = errors.New("a reply is longer than is taken")
+)
+
+// head is what matters of a reply's head.
+type head struct {
+	size    int // bytes, the empty line included
+	status  int
+	chunked bool
+	length  int // -1: not said
+}
+
+var (
+	headEnd          = []byte("\r\n\r\n")
+	httpVersion      = []byte("HTTP/1.1 ")
+	nameChunked      = []byte("transfer-encoding")
+	nameLength       = []byte("content-length")
+	valueChunked     = []byte("chunked")
+	lineEnd          = []byte("\r\n")
+	chunkedLastBytes = []byte("\r\n")
+)
+
+// parseHead reads the head at the start of data. A size of 0 means that it is
+// not all there.
+func parseHead(data []byte) (head, error) {
+	end := bytes.Index(data, headEnd)
+	if end < 0 {
+		if len(data) > mostHeadBytes {
+			return head{}, errHead
+		}
+		return head{}, nil
+	}
+	h := head{size: end + len(headEnd), length: -1}
+	lines := data[:end+len(lineEnd)]
+	if len(lines) < len(httpVersion)+len("200\r\n") || !bytes.HasPrefix(lines, httpVersion) {
+		return head{}, errHead
+	}
+	status, ok := decimal(lines[len(httpVersion) : len(httpVersion)+3])
+	if !ok {
+		return head{}, errHead
+	}
+	h.status = int(status)
+	for {
+		lines = lines[bytes.IndexByte(lines, '\n')+1:]
+		if len(lines) == 0 {
+			return h, nil
+		}
+		// Two names matter, and they begin with letters that few others do.
+		switch lines[0] | 0x20 {
+		case 't':
+			value, ok := headerValue(lines, nameChunked)
+			h.chunked = h.chunked || ok && bytes.EqualFold(value, valueChunked)
+		case 'c':
+			if value, ok := headerValue(lines, nameLength); ok {
+				n, ok := decimal(value)
+				if !ok || n > mostReplyBytes {
+					return head{}, errFrame
+				}
+				h.length = int(n)
+			}
+		}
+	}
+}
+
+// headerValue returns the value of the header line at the start of lines, if it
+// has the name.
+func headerValue(lines, name []byte) ([]byte, bool) {
+	if len(lines) <= len(name) || lines[len(name)] != ':' || !bytes.EqualFold(lines[:len(name)], name) {
+		return nil, false
+	}
+	line, _, _ := bytes.Cut(lines[len(name)+1:], lineEnd)
+	return bytes.TrimSpace(line), true
+}
+
+// decimal reads digits and nothing else.
+func decimal(digits []byte) (uint64, bool) {
+	if len(digits) == 0 || len(digits) > 19 {
+		return 0, false
+	}
+	var n uint64
+	for _, c := range digits {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + uint64(c-'0')
+	}
+	return n, true
+}
+
+// chunks reads a chunked body at the start of data. A size of 0 means that it is
+// not all there. A body of one chunk, the usual case, stays where it is; one of
+// several is gathered in scratch, which is returned for the next call.
+func chunks(data, scratch []byte) (body []byte, size int, kept []byte, err error) {
+	scratch = scratch[:0]
+	rest := data
+	for pieces := 0; ; pieces++ {
+		length, line, err := chunkSize(rest)
+		if err != nil || line == 0 {
+			return nil, 0, scratch, err
+		}
+		rest = rest[line:]
+		if length == 0 {
+			if len(rest) < len(chunkedLastBytes) {
+				return nil, 0, scratch, nil
+			}
+			if !bytes.HasPrefix(rest, chunkedLastBytes) {
+				return nil, 0, scratch, errFrame // trailers are not of this protocol
+			}
+			return body, len(data) - len(rest) + len(chunkedLastBytes), scratch, nil
+		}
+		if len(rest) < length+len(lineEnd) {
+			return nil, 0, scratch, nil
+		}
+		if !bytes.HasPrefix(rest[length:], lineEnd) {
+			return nil, 0, scratch, errFrame
+		}
+		piece := rest[:length]
+		rest = rest[length+len(lineEnd):]
+		if pieces == 0 {
+			body = piece
+			continue
+		}
+		if pieces == 1 {
+			scratch = append(scratch, body...)
+		}
+		scratch = append(scratch, piece...)
+		body = scratch
+	}
+}
+
+// chunkSize reads the line that begins a chunk: its size in hexadecimal. A line
+// of 0 bytes means that it is not all there.
+func chunkSize(data []byte) (length, line int, err error) {
+	const mostDigits = 8
+	for i, c := range data {
+		switch {
+		case c >= '0' && c <= '9':
+			length = length<<4 | int(c-'0')
+		case c|0x20 >= 'a' && c|0x20 <= 'f':
+			length = length<<4 | int(c|0x20-'a'+10)
+		case c == '\r' && i > 0:
+			if len(data) == i+1 {
+				return 0, 0, nil
+			}
+			if data[i+1] != '\n' {
+				return 0, 0, errFrame
+			}
+			if length > mostReplyBytes {
+				return 0, 0, errLength
+			}
+			return length, i + len(lineEnd), nil
+		default:
+			return 0, 0, errFrame
+		}
+		if i == mostDigits {
+			return 0, 0, errFrame
+		}
+	}
+	return 0, 0, nil
+}
