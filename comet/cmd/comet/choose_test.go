@@ -30,13 +30,13 @@ func TestChooseEngine(t *testing.T) {
 	holds := func(most int) func(int) error {
 		return func(n int) error {
 			if n > most {
-				return fmt.Errorf("seccomp refuses unshare; what still works: up to %d connections", most)
+				return fmt.Errorf("no tables; what still works: up to %d connections", most)
 			}
 			return nil
 		}
 	}
-	whole := probes{yes, holds(1 << 30)}
-	container := probes{func() error { return errors.New("seccomp refuses io_uring") }, holds(19000)}
+	whole := probes{yes, holds(1 << 30), holds(19900)}
+	container := probes{func() error { return errors.New("seccomp refuses io_uring") }, holds(19000), holds(19900)}
 
 	for _, c := range []struct {
 		args   string
@@ -53,7 +53,10 @@ func TestChooseEngine(t *testing.T) {
 		{"--engine epoll", whole, 20000, "epoll", ""},
 		{"--max-connections 19000", container, 20000, "epoll", "seccomp refuses io_uring"},
 		{"--engine uring", container, 20000, "", "--engine=uring|seccomp refuses io_uring|--engine=epoll"},
-		{"", container, 20000, "", "--max-connections=1000064|seccomp refuses unshare|19000"},
+		{"", container, 20000, "", "--max-connections=1000064|no tables|19000"},
+		{"--engine gonet", whole, 20000, "gonet", ""},
+		{"--engine gonet --max-connections 19900", whole, 20000, "gonet", ""},
+		{"--engine gonet --max-connections 19901", whole, 20000, "", "--max-connections=19901|19900"},
 	} {
 		got, err := chooseEngine(parsed(t, strings.Fields(c.args)...), c.limit, c.kernel)
 		said := got.why

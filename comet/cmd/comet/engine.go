@@ -6,6 +6,7 @@ import (
 
 	"c1000k/comet"
 	"c1000k/experiments/baseline/epoll"
+	"c1000k/experiments/baseline/gonet"
 	"c1000k/uring"
 )
 
@@ -18,10 +19,11 @@ type choice struct {
 // probes ask the kernel what it gives; the errors are fit to be printed.
 type probes struct {
 	uring func() error
-	epoll func(maxConns int) error // also whether one table or several hold them
+	epoll func(maxConns int) error // whether one table or several hold them
+	gonet func(maxConns int) error // whether one table holds them
 }
 
-var kernel = probes{uring: uring.Probe, epoll: epoll.Probe}
+var kernel = probes{uring: uring.Probe, epoll: epoll.Probe, gonet: gonet.Probe}
 
 // chooseEngine finds the engine and tests that the kernel, with a descriptor
 // limit of limit, carries it, before anything is opened.
@@ -43,6 +45,12 @@ func chooseEngine(o *options, limit int, k probes) (choice, error) {
 		return c, checkUring(o, limit)
 	case "epoll":
 		if err := k.epoll(o.MaxConnections); err != nil {
+			return choice{}, refuse("--max-connections=%d: %w", o.MaxConnections, err)
+		}
+	case "gonet":
+		// It stops accepting at the limit by itself and says so; a size that
+		// was asked for is a promise.
+		if err := k.gonet(o.MaxConnections); err != nil && o.sizeAsked {
 			return choice{}, refuse("--max-connections=%d: %w", o.MaxConnections, err)
 		}
 	}
@@ -88,7 +96,9 @@ func (c choice) open(service *comet.Service, o *options) (comet.Engine, error) {
 	switch c.name {
 	case "uring":
 		return uring.New(service, uring.Options{EngineOptions: shared})
-	default:
+	case "epoll":
 		return epoll.New(service, epoll.Options{EngineOptions: shared})
+	default:
+		return gonet.New(service, gonet.Options{EngineOptions: shared})
 	}
 }

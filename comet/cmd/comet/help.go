@@ -23,9 +23,8 @@ Try it:
 Many connections:
   The soft descriptor limit is raised to the hard one. Where that is too low for
   --max-connections, io_uring adds rings and epoll adds threads with descriptor tables of
-  their own. scripts/tune shows the kernel settings that matter. A waiting
-  connection takes about 4.1 KB (1,024 bytes each) at the server, nearly all of it the
-  kernel's socket.
+  their own; gonet refuses. scripts/tune shows the kernel settings that matter. A waiting
+  connection takes about 4.1 KB at the server, nearly all of it the kernel's socket.
 
 Signals:
   SIGINT, SIGTERM   close every connection and stop; a second one stops at once

@@ -19,7 +19,7 @@ func TestBadInput(t *testing.T) {
 		{"--frob", exitUsage, "unknown flag --frob|--help"},
 		{"--chanels 5", exitUsage, "--chanels|--channels"},
 		{"serve", exitUsage, "serve"},
-		{"--engine kqueue", exitUsage, "--engine|uring|epoll|kqueue"},
+		{"--engine kqueue", exitUsage, "--engine|uring|epoll|gonet|kqueue"},
 		{"--loops many", exitUsage, "--loops=many|auto"},
 		{"--loops 0", exitUsage, "--loops=0|from 1"},
 		{"--channels many", exitUsage, "--channels"},

@@ -37,7 +37,7 @@ const (
 
 // options are the flags, in the order in which --help shows them.
 type options struct {
-	Engine string `default:"auto" enum:"auto,uring,epoll" placeholder:"NAME" help:"What carries bytes to the kernel and back: auto, uring or epoll. auto, the default: io_uring where the kernel gives it, else epoll, with a line saying why."`
+	Engine string `default:"auto" enum:"auto,uring,epoll,gonet" placeholder:"NAME" help:"What carries bytes to the kernel and back: auto, uring, epoll or gonet. auto, the default: io_uring where the kernel gives it, else epoll, with a line saying why. gonet: package net with a goroutine a connection, to compare with; it stops accepting at the descriptor limit."`
 	Front  string `default:"127.0.0.1:8100-8199" placeholder:"ADDRESS" help:"Where subscribers come in: HOST:PORT, HOST:FIRST-LAST for one listener a port, or unix:PATH; several parted by commas. Many ports, because one client address has some 28,000 source ports for each. Default ${default}."`
 	Admin  string `default:"127.0.0.1:8000" placeholder:"ADDRESS" help:"Where publishers come in; who reaches it may push to every channel. Default ${default}."`
 	Debug  string `default:"127.0.0.1:8001" placeholder:"HOST:PORT" help:"Profiles (/debug/pprof/, /debug/fgprof), /facts and /healthz, by plain net/http. Keep it on loopback; 'none' for no such door. Default ${default}."`
@@ -57,6 +57,7 @@ type options struct {
 	Seed       uint64 `hidden:"" default:"0" help:"Seed of the jitter and of the hash of names; 0 draws one."`
 
 	loops     int          // Loops as a number, 0 for auto
+	sizeAsked bool         // MaxConnections was given and is not the default
 	listeners int          // of the front and admin doors together
 	flags     []*kong.Flag // the flags, which point at the fields above
 	changed   []setting    // flags that were given another value than the default
@@ -154,7 +155,8 @@ func (o *options) check() error {
 	if o.Seed == 0 {
 		o.Seed = drawSeed()
 	}
-	if o.MaxConnections == 0 {
+	o.sizeAsked = o.MaxConnections != 0
+	if !o.sizeAsked {
 		o.MaxConnections = max(min(o.Channels, maxConnections-adminReserve)+adminReserve, leastConnections)
 	}
 	for _, n := range []struct {

@@ -205,7 +205,7 @@ func (s *server) waitForInfo(want string) {
 // engines runs a test once for each engine; one that the kernel does not give is
 // skipped with the reason.
 func engines(t *testing.T, test func(t *testing.T, engine string)) {
-	for _, engine := range []string{"uring", "epoll"} {
+	for _, engine := range []string{"uring", "epoll", "gonet"} {
 		t.Run(engine, func(t *testing.T) {
 			if engine == "uring" {
 				if err := uring.Probe(); err != nil {
