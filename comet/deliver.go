@@ -8,6 +8,10 @@ import (
 
 // deliver hands messages of the inbox to their subscribers, about budget of them.
 func (l *Loop) deliver(budget int) {
+	if l.catchUp.left != 0 {
+		// A share of its own: the inbox of a busy loop is never empty.
+		budget -= l.stepCatchUp(budget / 4)
+	}
 	for budget > 0 {
 		switch {
 		case l.walk.entry.Channel != 0:
@@ -23,16 +27,16 @@ func (l *Loop) deliver(budget int) {
 		l.entry, l.entryEnd = 0, n
 		if behind {
 			l.n.behind++
-			l.catchUp.begin()
+			l.catchUp.left = l.high
 		}
 		if n == 0 {
 			break
 		}
 	}
-	if budget > 0 && l.catchUp.next != 0 {
+	if budget > 0 && l.catchUp.left != 0 {
 		l.stepCatchUp(budget)
 	}
-	if l.walk.entry.Channel != 0 || l.entry < l.entryEnd || l.catchUp.next != 0 {
+	if l.walk.entry.Channel != 0 || l.entry < l.entryEnd || l.catchUp.left != 0 {
 		l.more = true
 	}
 }
@@ -47,14 +51,16 @@ func (l *Loop) deliverEntry(e *hub.Entry) {
 	h := v.Head(l.id)
 	if h != 0 && l.at(h).nextSub != 0 {
 		v.SetHead(l.id, 0)
-		l.name = append(l.name[:0], v.Name()...)
-		l.walk = walk{entry: *e, cursor: h, kept: v.HistoryLen() > 0}
+		l.walkName = append(l.walkName[:0], v.Name()...)
 		v.Leave()
+		l.walk = walk{entry: *e, cursor: h}
 		return
 	}
 	v.Unref()
-	due := h != 0 && l.due(h, l.at(h), e.Seq, v.HistoryLen() > 0)
+	due := h != 0 && l.due(l.at(h), e.Seq)
+	missed := uint64(0)
 	if due {
+		missed = l.missed(v, l.at(h), e.Seq)
 		v.SetHead(l.id, 0)
 		v.Add(-1)
 		v.Settle(l.id, l.tick)
@@ -65,23 +71,40 @@ func (l *Loop) deliverEntry(e *hub.Entry) {
 		r := l.at(h)
 		l.detach(r)
 		l.n.delivered++
-		l.answer(h, r, l.message(l.name, e.Seq, e.Msg))
+		if missed != 0 {
+			l.makeUp(h, r, l.name, missed)
+		} else {
+			l.answer(h, r, l.message(l.name, e.Seq, e.Msg))
+		}
 	}
 	if !plant.Is(plant.LostReference) {
 		l.hub.Unref(e.Msg)
 	}
 }
 
-// due reports whether r, which is connection h, is to get message number seq
-// now; kept says that its channel has a history.
-func (l *Loop) due(h uint32, r *conn, seq uint64, kept bool) bool {
-	if seq <= r.next {
-		return seq == r.next || plant.Is(plant.DoubleSend)
+// due reports whether r still wants message number seq.
+func (l *Loop) due(r *conn, seq uint64) bool {
+	return seq >= r.next || plant.Is(plant.DoubleSend)
+}
+
+// missed takes into l.msgs what the history holds for r, if a message before
+// number seq, which r is about to get, found the inbox full. It returns the
+// number of the first of them, 0 if there is none.
+func (l *Loop) missed(v hub.View, r *conn, seq uint64) (from uint64) {
+	if seq <= r.next || v.HistoryLen() == 0 {
+		return 0
 	}
-	// A message before this one found the inbox full. The pass that is to make
-	// up for it brings both, in order, where it has not yet come to h.
-	catchingUp := l.catchUp.next != 0 && h >= l.catchUp.next
-	return !(kept && catchingUp)
+	from, l.msgs = v.From(r.next, l.msgs[:0])
+	return from
+}
+
+// makeUp sends the messages l.msgs, numbered from seq on, to a connection that
+// was held and is no more.
+func (l *Loop) makeUp(h uint32, r *conn, name []byte, seq uint64) {
+	l.n.caughtUp++
+	l.reply = l.reply[:0]
+	l.replay(r, name, l.callback(r), seq)
+	l.sendReply(h, r)
 }
 
 // message is the body of a live delivery: one object, or for a broadcast an
@@ -111,7 +134,7 @@ func (l *Loop) stepWalk(budget int) (n int) {
 		if w.cursor != 0 {
 			l.at(w.cursor).prevSub = 0
 		}
-		if !l.due(h, r, w.entry.Seq, w.kept) {
+		if !l.due(r, w.entry.Seq) {
 			l.reattach(h, r)
 			continue
 		}
@@ -151,12 +174,21 @@ func (l *Loop) reattach(h uint32, r *conn) {
 func (l *Loop) walkSend(h uint32, r *conn) {
 	const common = flagHTTP11 | flagKeepAlive
 	w := &l.walk
+	if w.entry.Seq > r.next {
+		v := l.hub.Enter(w.entry.Channel)
+		missed := l.missed(v, r, w.entry.Seq)
+		v.Leave()
+		if missed != 0 {
+			l.makeUp(h, r, l.walkName, missed)
+			return
+		}
+	}
 	if r.flags&common != common || len(l.callback(r)) > 0 {
-		l.answer(h, r, l.message(l.name, w.entry.Seq, w.entry.Msg))
+		l.answer(h, r, l.message(l.walkName, w.entry.Seq, w.entry.Msg))
 		return
 	}
 	if w.shared == 0 {
-		body := l.message(l.name, w.entry.Seq, w.entry.Msg)
+		body := l.message(l.walkName, w.entry.Seq, w.entry.Msg)
 		l.reply = wire.AppendPollReply(l.reply[:0], l.head(r), nil, body)
 		if w.shared = l.newOut(l.reply); w.shared == 0 {
 			l.close(h, r)
@@ -183,42 +215,43 @@ func (l *Loop) endWalk() {
 }
 
 // catchUp is a pass over all connections of a loop whose inbox was full: each
-// that is held is given what its channel's history holds for it.
+// that is held is given what its channel's history holds for it. A loop that
+// falls behind again during a pass goes once round from where it is: so the
+// pass comes to every connection, however often that happens.
 type catchUp struct {
-	next uint32 // the next connection's number plus one; 0: no pass is under way
+	at   uint32 // the connection looked at last, its number plus one
+	left uint32 // connections still to look at; 0: no pass is under way
 }
 
-func (c *catchUp) begin() { c.next = 1 }
-
-// stepCatchUp goes on with the pass for about budget connections.
-func (l *Loop) stepCatchUp(budget int) {
+// stepCatchUp goes on with the pass for about budget connections and returns
+// how much of the budget it used.
+func (l *Loop) stepCatchUp(budget int) (used int) {
+	const looksPerSend = 20 // looking costs a twentieth of sending
 	c := &l.catchUp
-	// Looking costs a twentieth of sending.
-	for looked := 0; budget > 0 && looked < 20*turnDeliveries && c.next != 0; looked++ {
-		h := c.next
-		c.next++
-		if h >= l.high {
-			c.next = 0
+	sent, looks := 0, 0
+	for ; sent+looks/looksPerSend < budget && c.left != 0; looks++ {
+		if c.at >= l.high {
+			c.at = 0
 		}
+		c.at++
+		c.left--
+		h := c.at
 		r := l.at(h)
 		if r.state != stateHeld {
 			continue
 		}
 		v := l.hub.Enter(r.channel)
-		if v.Next() == r.next || v.HistoryLen() == 0 {
+		from := l.missed(v, r, v.Next())
+		if from == 0 {
 			v.Leave()
 			continue
 		}
-		var from uint64
-		from, l.msgs = v.From(r.next, l.msgs[:0])
 		l.name = append(l.name[:0], v.Name()...)
 		v.Leave()
 		l.unsubscribe(h, r)
-		l.reply = l.reply[:0]
 		l.n.delivered++
-		l.n.caughtUp++
-		l.replay(r, l.name, l.callback(r), from)
-		l.sendReply(h, r)
-		budget--
+		l.makeUp(h, r, l.name, from)
+		sent++
 	}
+	return sent + looks/looksPerSend
 }

@@ -61,6 +61,7 @@ type Loop struct {
 
 	// Scratch memory, reused.
 	reply, body, name, esc, params []byte
+	walkName                       []byte // of the walk's channel; kept from turn to turn
 	msgs                           []hub.Msg
 	date                           [wire.DateBytes]byte
 	dateSecond                     int64

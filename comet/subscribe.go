@@ -195,5 +195,4 @@ type walk struct {
 	entry  hub.Entry    // Channel is 0 when there is no walk
 	cursor uint32       // the next subscriber, which is the first of the rest
 	shared arena.Handle // the reply in its most common form, composed once; 0: not yet
-	kept   bool         // the channel has a history
 }
