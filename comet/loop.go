@@ -159,6 +159,11 @@ func (l *Loop) wakeOthers() {
 // when it has work for it, until Awake.
 func (l *Loop) Sleep() (deadline int64, ok bool) {
 	l.publishCounts()
+	// Actions that were carried out may have taken requests after the turn.
+	if l.hub.SweepMoved() {
+		l.wake |= 1 &^ (1 << l.id) // loop 0 looks for itself below
+	}
+	l.more = l.more || len(l.walks) > 0 && l.retryAt == 0
 	if l.more || l.wake != 0 || l.taken != len(l.actions) || !l.inbox.Sleep() {
 		return l.now, false
 	}

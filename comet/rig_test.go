@@ -163,4 +163,3 @@ func (e *rig) push(cname, content string) {
 
 // ticked is a time by which n ticks of the timers have passed for certain.
 func ticked(n int) int64 { return int64(n+1) << tickShift }
-

@@ -95,9 +95,15 @@ func (l *Loop) Sent(now int64, c Conn, token uint16, n, errno int) {
 		return
 	}
 	r.state = stateOpen
-	l.setDeadline(h, r, l.tick+l.idleTicks)
 	if r.extra != 0 {
 		l.again(h, r)
+	}
+	if r.state == stateOpen {
+		if r.extra != 0 { // a request has begun
+			l.setDeadline(h, r, l.tick+l.headerTicks)
+		} else {
+			l.setDeadline(h, r, l.tick+l.idleTicks)
+		}
 	}
 	l.resume(r)
 }

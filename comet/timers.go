@@ -7,8 +7,9 @@ import "c1000k/comet/arena"
 // every request, and a poll of an hour is not looked at each half minute.
 const lazyTicks = 960
 
-// jitterTicks spreads noops: one second, as much as protocol allows.
-const jitterTicks = 15
+// jitterTicks spreads noops: the second that the protocol allows, less two
+// ticks by which timeouts are rounded up.
+const jitterTicks = 13
 
 // setDeadline gives connection h until tick at in its present state. The
 // timer is left where it is when it runs out a little earlier: the connection
