@@ -18,11 +18,7 @@ func (l *Loop) admin(r *conn) (stay bool) {
 	case "/info", "/check":
 	default:
 		l.n.badRequests++
-		if l.req.Method == wire.MethodHead {
-			l.reply = wire.AppendHeadError(l.reply, l.httpDate(), 404, false, l.req.Minor)
-		} else {
-			l.refuse(r, 404)
-		}
+		l.refuse(r, 404)
 		return false
 	}
 	var form []byte

@@ -1,6 +1,13 @@
 package comet
 
-import "c1000k/comet/wire"
+import (
+	"bytes"
+
+	"c1000k/comet/wire"
+)
+
+// headEnd ends the head of a reply.
+const headEnd = "\r\n\r\n"
 
 // front answers or holds the request l.req of a subscriber; false if the
 // connection ends with the reply.
@@ -26,16 +33,17 @@ func (l *Loop) front(h uint32, r *conn) (stay bool) {
 			l.refuse(r, 400)
 			return false
 		}
+		begin := len(l.reply)
 		l.reply = wire.AppendPing(l.reply, l.httpDate(), l.par.Cb,
 			int64(l.svc.cfg.PollingTimeout.Seconds()), l.req.Minor, keep)
+		if l.req.Method == wire.MethodHead {
+			head, _, _ := bytes.Cut(l.reply[begin:], []byte(headEnd))
+			l.reply = l.reply[:begin+len(head)+len(headEnd)]
+		}
 		return keep
 	}
 	l.n.badRequests++
-	if l.req.Method == wire.MethodHead {
-		l.reply = wire.AppendHeadError(l.reply, l.httpDate(), 404, false, l.req.Minor)
-	} else {
-		l.refuse(r, 404)
-	}
+	l.refuse(r, 404)
 	return false
 }
 

@@ -1,6 +1,9 @@
 package comet
 
-import "c1000k/comet/wire"
+import (
+	"c1000k/comet/arena"
+	"c1000k/comet/wire"
+)
 
 // Limits of one request, by door. A front request has no body.
 const (
@@ -8,6 +11,9 @@ const (
 	// maxContentBytes is the largest content a message may be configured to
 	// have, so that its replay fits into one block of the arena.
 	maxContentBytes = 4 << 20
+	// maxBodyBytes is the longest body, which is kept in one block of the arena
+	// with its header and what one read brings after it.
+	maxBodyBytes = arena.MaxBlockBytes - 1<<18
 	// maxBatchBytes is how many bytes of replies to pipelined admin requests
 	// are sent as one.
 	maxBatchBytes = 16 << 10
@@ -18,7 +24,10 @@ func (l *Loop) limits(r *conn) wire.Limits {
 		return wire.Limits{HeaderBytes: maxHeaderBytes}
 	}
 	// Everything in a form body may be escaped: three bytes for one.
-	return wire.Limits{HeaderBytes: maxHeaderBytes, BodyBytes: 3*l.svc.cfg.MaxContentBytes + maxHeaderBytes}
+	return wire.Limits{
+		HeaderBytes: maxHeaderBytes,
+		BodyBytes:   min(3*l.svc.cfg.MaxContentBytes+maxHeaderBytes, maxBodyBytes),
+	}
 }
 
 // Data gives the loop bytes that connection c sent; all are taken. false
@@ -153,6 +162,10 @@ func (l *Loop) process(h uint32, r *conn, p []byte) (rest int) {
 
 // refuse answers with an error, after which the connection is closed.
 func (l *Loop) refuse(r *conn, status int) {
+	if l.req.Method == wire.MethodHead {
+		l.reply = wire.AppendHeadError(l.reply, l.httpDate(), status, false, l.req.Minor)
+		return
+	}
 	l.reply = wire.AppendError(l.reply, l.httpDate(), status, false, l.req.Minor)
 }
 
