@@ -66,7 +66,7 @@ func (h *Hub) Step(w *Walk, n int, tick uint32) (loops uint64, stepped, done boo
 		}
 		s := &h.stripes[home&homeStripe]
 		s.mu.Lock()
-		if c.home == home { // not freed, or used anew elsewhere, meanwhile
+		if atomic.LoadUint32(&c.home) == home { // not freed, or used anew elsewhere, meanwhile
 			_, l := View{ID: w.cursor, h: h, c: c, s: s}.Publish(w.msg, tick)
 			loops |= l
 		}
