@@ -15,7 +15,7 @@ func TestBroadcastWhileChannelsCome(t *testing.T) {
 		t.Fatal(err)
 	}
 	var wg sync.WaitGroup
-	const rounds = 20_000
+	const rounds = 10_000
 	wg.Go(func() {
 		for i := range uint32(rounds) {
 			v, err := h.FindOrCreate([]byte(fmt.Sprint("c", i)), i)
