@@ -1,0 +1,170 @@
+package uring
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pawelgaczynski/giouring"
+	"golang.org/x/sys/unix"
+)
+
+// TestStaleCompletions proves that a completion which bears another generation
+// than its slot's is dropped and counted, whatever it is of, and that the
+// connection that holds the slot goes on.
+func TestStaleCompletions(t *testing.T) {
+	b := newBench(t, Options{})
+	fd := b.dial(b.front)
+	defer unix.Close(fd)
+	r := b.l.rings[0]
+	const slot = 0
+	gen := uint16(r.state[slot] >> fGenShift)
+	ops := []request{reqPoll, reqRecv, reqSend, reqClose}
+	for _, op := range ops {
+		e := b.l.entry(r)
+		e.PrepareNop()
+		e.UserData = uint64(tag(op, gen-1, 0, slot))
+	}
+	b.until("stale completions", func() bool { return b.l.count.n[cStale] == uint64(len(ops)) })
+	var in [1024]byte
+	if n := b.ask(fd, askRequest, in[:]); text(in[:n]) != "HTTP/1.1 200 OK" {
+		t.Errorf("after stale completions: %q", in[:n])
+	}
+}
+
+// TestSignalEndsAWait proves that a signal in a wait makes an empty turn, which
+// is counted, and nothing else.
+func TestSignalEndsAWait(t *testing.T) {
+	b := newBench(t, Options{})
+	b.step()
+	pid, tid := os.Getpid(), unix.Gettid()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for b.l.count.shown[cEINTR].Load() == 0 {
+			_ = unix.Tgkill(pid, tid, unix.SIGURG)
+			time.Sleep(time.Millisecond)
+		}
+	}()
+	for b.l.count.n[cEINTR] == 0 {
+		b.l.pass() // nothing but the signal ends its wait
+	}
+	<-done
+}
+
+// TestClosedWhileArmed proves that a connection which the core closes while
+// its poll is armed ends on the wire at once, and that its slot is free again:
+// a close of the descriptor alone would leave the socket open.
+func TestClosedWhileArmed(t *testing.T) {
+	b := newBench(t, Options{})
+	free := b.l.rings[0].free
+	fd := b.dial(b.front)
+	defer unix.Close(fd)
+	var in [1024]byte
+	n := b.ask(fd, []byte("POST /sub HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"), in[:])
+	if !strings.HasPrefix(text(in[:n]), "HTTP/1.1 405") {
+		t.Fatalf("got %q", in[:n])
+	}
+	b.until("close", func() bool { return b.l.rings[0].free == free })
+	for {
+		n, err := unix.Read(fd, in[:])
+		if err == unix.EAGAIN {
+			b.step()
+			continue
+		}
+		if err != nil {
+			t.Fatalf("want the end of the stream, got %v", err)
+		}
+		if n == 0 {
+			break
+		}
+	}
+	if b.l.count.n[cCancels] != 1 || b.l.count.n[cStale] != 0 {
+		t.Errorf("%d cancels, %d stale completions", b.l.count.n[cCancels], b.l.count.n[cStale])
+	}
+}
+
+// TestMultishotEndedEarly proves that a connection is armed again when the
+// kernel ends its multishot poll.
+func TestMultishotEndedEarly(t *testing.T) {
+	b := newBench(t, Options{})
+	fd := b.dial(b.front)
+	defer unix.Close(fd)
+	r := b.l.rings[0]
+	b.l.cancel(r, r.tag(reqPoll, 0, 0))
+	b.until("re-arm", func() bool { return b.l.count.n[cRearms] == 1 })
+	var in [1024]byte
+	if n := b.ask(fd, askRequest, in[:]); text(in[:n]) != "HTTP/1.1 200 OK" {
+		t.Errorf("after the poll ended: %q", in[:n])
+	}
+}
+
+// TestHotPathAllocatesNothing proves that neither a request with its reply nor
+// a push with its delivery and the next poll allocates.
+func TestHotPathAllocatesNothing(t *testing.T) {
+	b := newBench(t, Options{})
+	sub, admin := b.dial(b.front), b.dial(b.admin)
+	defer unix.Close(sub)
+	defer unix.Close(admin)
+	var in [1024]byte
+	turn := func() {
+		b.ask(sub, askRequest, in[:])
+		b.ask(admin, pushRequest, in[:])
+	}
+	for range 100 {
+		turn() // slices grow to their size
+	}
+	if n := testing.AllocsPerRun(200, turn); n != 0 {
+		t.Errorf("%v allocations a turn", n)
+	}
+}
+
+// BenchmarkRequest is a request and its reply, with the client's system calls.
+func BenchmarkRequest(b *testing.B) {
+	h := newBench(b, Options{})
+	fd := h.dial(h.front)
+	defer unix.Close(fd)
+	var in [1024]byte
+	h.ask(fd, askRequest, in[:])
+	before := h.l.count.n
+	b.ReportAllocs()
+	for b.Loop() {
+		h.ask(fd, askRequest, in[:])
+	}
+	b.ReportMetric(float64(h.l.count.n[cEnters]-before[cEnters])/float64(b.N), "enters/op")
+}
+
+// TestRingFootprint holds the memory of a ring with all of it touched.
+func TestRingFootprint(t *testing.T) {
+	const (
+		rings     = 20
+		mostBytes = 200 << 10
+		slots     = 100
+	)
+	b := newBench(t, Options{EngineOptions: optionsFor(rings+1, slots)})
+	touch := func(r *ring) {
+		for i := range r.sqes {
+			r.sqes[i] = giouring.SubmissionQueueEntry{}
+		}
+		for i := range r.cqes {
+			_ = r.cqes[i].UserData
+		}
+		for id := range r.buf.desc {
+			clear(r.buf.data(uint16(id), r.buf.bytes))
+		}
+	}
+	touch(b.l.rings[0])
+	before := residentBytes(t)
+	for range rings {
+		if err := b.l.addRing(); err != nil {
+			t.Fatal(err)
+		}
+		touch(b.l.rings[len(b.l.rings)-1])
+	}
+	each := (residentBytes(t) - before) / rings
+	t.Logf("%d bytes a ring", each)
+	if each > mostBytes {
+		t.Errorf("%d bytes a ring, at most %d", each, mostBytes)
+	}
+}
