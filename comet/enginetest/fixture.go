@@ -107,7 +107,6 @@ func startServer(t testing.TB, f Factory, s setup) (srv *server, stop func()) {
 			srv.admin.conn.Close()
 		}
 		srv.engine.Stop()
-		closeService(t, svc)
 		for _, l := range listeners {
 			unix.Close(l.FD)
 		}
@@ -220,14 +219,4 @@ func entries(t testing.TB, folder string) int {
 		t.Fatal(err)
 	}
 	return len(e)
-}
-
-// closeService gives the service's memory back once no engine uses it.
-func closeService(t testing.TB, svc *comet.Service) {
-	t.Helper()
-	if c, ok := any(svc).(interface{ Close() error }); ok {
-		if err := c.Close(); err != nil {
-			t.Errorf("close the service: %v", err)
-		}
-	}
 }

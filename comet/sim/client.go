@@ -19,6 +19,7 @@ type client struct {
 	next     map[string]int // a subscriber's next number by channel
 	channel  string         // the one it likes
 	leaving  bool           // leaves when its outbox is empty
+	steady   bool           // never leaves nor asks to close
 }
 
 // connect opens a connection; it waits in the backlog.
@@ -114,7 +115,7 @@ func (c *client) subscriber() {
 		return
 	}
 	switch r := w.rng.IntN(1000); {
-	case r < 15:
+	case r < 15 && !c.steady:
 		c.leave()
 		return
 	case r < 30 && len(c.asks) == 1:
@@ -154,7 +155,7 @@ func (c *client) poll(channel string, seq int) {
 // finish writes a request's head and body in one of the ways there are.
 func (c *client) finish(a *ask, method, path, body string) {
 	w := c.w
-	if !w.ending {
+	if !w.ending && !c.steady {
 		a.style.closes = w.chance(20)
 		if w.chance(20) {
 			a.style.minor, a.style.closes = 0, true
@@ -185,7 +186,7 @@ func (c *client) publisher() {
 	}
 	channel := pick(w.rng, w.set.names...)
 	switch r := w.rng.IntN(1000); {
-	case r < 10:
+	case r < 10 && !c.steady:
 		c.leave()
 	case r < 80:
 		c.finish(&ask{kind: "info", channel: channel, style: style{minor: 1}}, "GET", "/info?cname="+quote(channel), "")

@@ -39,6 +39,9 @@ func (w *world) finish() {
 // nobodyWaitsInVain checks that at rest every request was read, and every
 // reply given, apart from polls that have nothing to get.
 func (w *world) nobodyWaitsInVain() {
+	if w.castLoop != nil {
+		w.fail("everything is at rest and a broadcast that loop %d took is not over", w.castLoop.id)
+	}
 	for _, l := range w.loops {
 		for _, s := range l.slots {
 			if s == nil || s.client.stranger {
@@ -137,7 +140,7 @@ var leftovers = map[string]bool{
 // nothingIsLeft checks that the service gave everything back, and that as many
 // connections were closed as were opened.
 func (w *world) nothingIsLeft() {
-	counts := map[string]uint64{}
+	counts := w.result.Counters
 	found := 0
 	for _, s := range w.svc.Stats() {
 		counts[s.Name] = s.Value
@@ -153,14 +156,5 @@ func (w *world) nothingIsLeft() {
 	}
 	if counts["connections_opened"] != counts["connections_closed"] {
 		w.fail("%d connections were opened and %d closed", counts["connections_opened"], counts["connections_closed"])
-	}
-}
-
-// close gives the service's memory back.
-func (w *world) close() {
-	if c, ok := any(w.svc).(interface{ Close() error }); ok && w.svc != nil {
-		if err := c.Close(); err != nil {
-			w.fail("close the service: %v", err)
-		}
 	}
 }

@@ -39,6 +39,7 @@ type loop struct {
 
 	late  []lateSent // completions of slots that were closed
 	fresh []*ask     // taken in this turn
+	found []event    // what events lists, reused
 	turns int        // since the broadcast under way was taken
 }
 
@@ -145,8 +146,9 @@ func (l *loop) drained() {
 	l.fresh = l.fresh[:0]
 }
 
-// events lists what could be told now.
-func (l *loop) events() (events []event) {
+// events lists what could be told now. The list is good until the next call.
+func (l *loop) events() []event {
+	events := l.found[:0]
 	if len(l.free) > 0 {
 		for _, s := range l.w.backlog {
 			events = append(events, event{"open", l.free[len(l.free)-1], s})
@@ -179,6 +181,7 @@ func (l *loop) events() (events []event) {
 			events = append(events, event{"late", i, nil})
 		}
 	}
+	l.found = events
 	return events
 }
 

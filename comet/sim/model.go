@@ -239,8 +239,11 @@ func (m *model) channelsAlive() (low, high int) {
 // create makes the channel where it is not. Where there may be no room for it,
 // refused is what the ask would get instead.
 func (m *model) create(c *channelModel, a *ask, refused string) {
-	low, high := m.channelsAlive()
+	low, high := 0, 0
 	limit := m.w.set.config.Channels
+	if limit < len(m.channels) {
+		low, high = m.channelsAlive()
+	}
 	var more []*possible
 	for _, p := range c.states {
 		if p.alive {
@@ -268,8 +271,11 @@ func (m *model) sub(a *ask) {
 	c := m.channels[a.channel]
 	m.settle(c)
 	m.create(c, a, a.style.poll(object("429", c.name, 0, "Too many channels"), true))
-	low, high := m.subscribersOf(c)
+	low, high := 0, 0
 	limit := m.w.set.config.MaxSubscribersPerChannel
+	if limit > 0 {
+		low, high = m.subscribersOf(c)
+	}
 	full := a.style.poll(object("429", c.name, 0, "Too many subscribers"), true)
 	for _, p := range c.states {
 		if _, refused := p.wait[a]; refused {

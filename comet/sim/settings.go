@@ -29,6 +29,9 @@ type settings struct {
 	// storm has so many messages pushed while a loop is starved that its
 	// inbox overflows. There are no broadcasts then.
 	storm bool
+	// crowd is how many subscribers come to one channel of one loop, more than
+	// it serves in a turn; 0 is none.
+	crowd int
 	// leaps is how often, in steps, time jumps; 0 is never.
 	leaps int
 	// faults is how likely, in a thousand, a send fails or a client resets.
@@ -75,9 +78,19 @@ func newSettings(r *rand.Rand, seed uint64) settings {
 	if seed%32 == 5 {
 		s.storm = true
 		s.loops = max(s.loops, 2)
+		s.names = append(s.names, "quiet")
+		s.conns = s.subscribers + s.publishers + s.strangers + 5
+		s.config.Channels = len(s.names) + 5
 		s.config.ChannelBufferSize = pick(r, 0, 10, 5_000)
-		s.config.Channels = max(s.config.Channels, 1)
+		s.config.MaxSubscribersPerChannel = 0
+		s.config.HeaderTimeout, s.config.IdleTimeout, s.config.StallTimeout = longTimeout, longTimeout, longTimeout
 		s.readBytes = 4096
+	}
+	if seed%64 == 9 {
+		s.crowd = 260 + r.IntN(400)
+		s.conns = s.crowd + 40
+		s.config.MaxSubscribersPerChannel = 0
+		s.config.Channels = len(s.names) + 5
 	}
 	return s
 }

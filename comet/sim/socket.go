@@ -286,7 +286,7 @@ func (s *socket) replies() {
 		if n == 0 {
 			return
 		}
-		reply := s.mask(string(s.out[:n]))
+		reply := s.mask(a, string(s.out[:n]))
 		s.out = s.out[n:]
 		s.inflight = s.inflight[1:]
 		s.lastReply = s.lastReply || a.style.ends()
@@ -347,12 +347,13 @@ func replyLength(p []byte) int {
 
 var dateLine = regexp.MustCompile(`\r\nDate: ([^\r]*)`)
 
-// mask replaces the server's name, and a date that is of this turn.
-func (s *socket) mask(reply string) string {
+// mask replaces the server's name, and a date between the request and now: a
+// reply to many is composed once and may take several turns.
+func (s *socket) mask(a *ask, reply string) string {
 	head, body, _ := strings.Cut(reply, "\r\n\r\n")
 	if m := dateLine.FindStringSubmatchIndex(head); m != nil {
 		at, err := time.Parse("Mon, 02 Jan 2006 15:04:05 GMT", head[m[2]:m[3]])
-		if err == nil && at.Unix() >= s.loop.began/1e9 && at.Unix() <= s.loop.calledAt/1e9 {
+		if err == nil && at.Unix() >= a.heldAt/1e9 && at.Unix() <= s.loop.calledAt/1e9 {
 			head = head[:m[2]] + "<date>" + head[m[3]:]
 		}
 	}

@@ -17,6 +17,8 @@ type Result struct {
 	// Calls, Replies and States count engine calls, replies held against the
 	// model, and the most states that were possible of one channel.
 	Calls, Replies, States int
+	// Counters are the service's own, as they were in the end.
+	Counters map[string]uint64
 	// Err is what was found, nil if nothing.
 	Err error
 }
@@ -72,7 +74,6 @@ func RunAndTell(seed uint64, story func(line string)) (result Result) {
 			result.Err = fmt.Errorf("seed %d, after %d calls: panic: %v\n%s", seed, w.result.Calls, p, debug.Stack())
 		}
 	}()
-	defer w.close()
 	w.start()
 	w.turmoil()
 	w.finish()
@@ -98,6 +99,7 @@ func newWorld(seed uint64) *world {
 			w.story(fmt.Sprintf("%q", p))
 		}
 	}
+	w.result.Counters = map[string]uint64{}
 	w.set = newSettings(w.rng, seed)
 	w.model = newModel(w)
 	return w
@@ -137,6 +139,9 @@ func (w *world) turmoil() {
 		if w.set.storm && i == w.set.steps/2 {
 			w.storm()
 		}
+		if w.set.crowd > 0 && i == w.set.steps/3 {
+			w.crowd()
+		}
 		if w.set.leaps > 0 && w.rng.IntN(w.set.leaps) == 0 {
 			w.now += w.rng.Int64N(2 * int64(w.set.config.PollingTimeout))
 		}
@@ -159,31 +164,6 @@ func (w *world) turmoil() {
 	for _, l := range w.loops {
 		l.starved = false
 	}
-}
-
-// storm pushes more messages than an inbox holds while one loop stands still.
-func (w *world) storm() {
-	const messages = 5_000
-	victim := w.loops[len(w.loops)-1]
-	w.rest()
-	victim.starved = true
-	c := &client{w: w, admin: true, act: (*client).publisher}
-	w.clients = append(w.clients, c)
-	c.connect()
-	channel := w.set.names[0]
-	for sent := 0; sent < messages; sent += 50 {
-		for i := range 50 {
-			if i%10 == 0 {
-				channel = pick(w.rng, w.set.names...)
-			}
-			c.publish(channel, false)
-		}
-		w.rest()
-		if c.sock == nil || c.sock.state != sockOpen || len(c.asks) > 0 {
-			break // it found the victim, or the server closed it
-		}
-	}
-	victim.starved = false
 }
 
 // rest lets everything that is under way come to its end, but for loops that
