@@ -227,13 +227,14 @@ func (g *Generator) Open(ctx context.Context, to int, rate float64, report func(
 type sequence struct {
 	gen        *Generator
 	to         int
-	next       int // reactor
+	missing    int64 // connections that no reactor has been told to open yet
+	next       int   // reactor
 	active     []*reactor
 	lastOpened int64
 }
 
 func (g *Generator) sequence(to int) *sequence {
-	return &sequence{gen: g, to: to, lastOpened: -1}
+	return &sequence{gen: g, to: to, missing: int64(to) - g.sum()[cOpened], lastOpened: -1}
 }
 
 // advance keeps as many reactors opening as there shall be openers.
@@ -248,17 +249,21 @@ func (s *sequence) advance() error {
 	s.active = working
 	for len(s.active) < g.opts.Openers && s.next < len(g.reactors) {
 		r := g.reactors[s.next]
-		share := int64(g.layout.share(s.next, s.to))
+		opened := r.tally[cOpened].Load()
+		// An earlier Open that was stopped may have left some reactors behind
+		// and this one ahead.
+		more := min(int64(g.layout.share(s.next, s.to))-opened, s.missing)
 		s.next++
-		if r.tally[cOpened].Load() >= share {
+		if more <= 0 {
 			continue
 		}
+		s.missing -= more
 		if r.thread == nil {
 			if err := r.start(); err != nil {
 				return err
 			}
 		}
-		r.target.Store(share)
+		r.target.Store(opened + more)
 		r.active.Store(true)
 		r.wake()
 		s.active = append(s.active, r)

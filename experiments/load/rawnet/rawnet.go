@@ -113,9 +113,9 @@ func Accept(listener int) (int, error) {
 	return int(fd), nil
 }
 
-// Read reads into buf, which must not be empty.
+// Read receives into buf, which must not be empty.
 func Read(fd int, buf []byte) (int, error) {
-	n, _, e := unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(buf))), uintptr(len(buf)))
+	n, _, e := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(buf))), uintptr(len(buf)), 0, 0, 0)
 	if e != 0 {
 		return 0, e
 	}
