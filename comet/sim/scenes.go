@@ -10,6 +10,8 @@ import "slices"
 // it when the loop has begun to catch up, which may not overtake the first.
 func (w *world) storm() {
 	const messages, batch = 4_300, 50
+	w.calm = true
+	defer func() { w.calm = false }()
 	victim := w.loops[w.rng.IntN(len(w.loops))]
 	loud, quiet := w.set.names[0], w.set.names[1]
 	w.onlyStarved(w.loops, victim)

@@ -214,7 +214,7 @@ func (s *socket) progress(n int) bool {
 	}
 	w := s.loop.w
 	send.verify()
-	if s.reset || !w.ending && w.chance(w.set.faults) {
+	if s.reset || !w.ending && !w.calm && w.chance(w.set.faults) {
 		send.errno = pick(w.rng, errPipe, errReset)
 		if send.at == 0 && w.chance(500) {
 			return true

@@ -38,6 +38,7 @@ type world struct {
 	clients []*client
 	backlog []*socket // connected and not yet accepted
 	ending  bool      // clients begin nothing and no fault happens
+	calm    bool      // no send fails
 
 	// callTime is the time given with the last call into a loop.
 	callTime int64
