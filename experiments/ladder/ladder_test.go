@@ -3,6 +3,7 @@ package ladder
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,6 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"c1000k/experiments/load"
 	"c1000k/experiments/result"
 )
 
@@ -285,11 +289,66 @@ func TestRemaining(t *testing.T) {
 	p.began = p.began.Add(-20 * time.Second) // a took twice its guess
 	p.begin(phase{"b", 10})
 	p.at(0.5)
-	if got := p.remaining().Seconds(); got < 6 || got > 7 { // 15 of 20 took 20 s, 5 are left
+	if got := p.remaining().Seconds(); got < 6 || got > 6.5 { // 15 of 20 took 20 s, which is 30 for 25 with the weight; 5 are left
 		t.Errorf("remaining %v s", got)
 	}
 	p.at(1)
 	if got := p.remaining(); got != 0 {
 		t.Errorf("at the end: %v", got)
+	}
+}
+
+// TestRecordThatCannotBeWritten proves that a record for which there is no room
+// is printed whole instead, and that the run knows that it must end.
+func TestRecordThatCannotBeWritten(t *testing.T) {
+	folder, err := result.Create(t.TempDir(), "ladder", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder.Close() // whatever is written now fails
+	out := &screen{}
+	r := &run{o: &Options{}, folder: folder, show: newProgress(out, nil)}
+	err = r.keep(result.Record{Floor: &result.Floor{What: result.FloorAccept, Count: 4711}})
+	var keep keepError
+	if !errors.As(err, &keep) {
+		t.Errorf("%v", err)
+	}
+	if text := out.String(); !strings.Contains(text, `"count":4711`) || !strings.Contains(text, folder.Path()) {
+		t.Errorf("the record was not printed:\n%s", text)
+	}
+}
+
+// TestHistogramKeepsItsShape proves that a load's histogram of nanoseconds
+// becomes one of microseconds with the same number of samples and the same
+// percentiles, to the precision of both.
+func TestHistogramKeepsItsShape(t *testing.T) {
+	ns := hdrhistogram.New(1, int64(time.Minute), 3)
+	for i := int64(1); i <= 10_000; i++ {
+		if err := ns.RecordValue(i * 1_000); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := ns.Encode(hdrhistogram.V2CompressedEncodingCookieBase)
+	if err != nil {
+		t.Fatal(err)
+	}
+	us, err := histogram(load.Latency{Samples: 10_000, HDR: string(text)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if us.TotalCount() != 10_000 {
+		t.Errorf("%d samples", us.TotalCount())
+	}
+	for _, p := range []float64{50, 90, 99} {
+		want := 100 * p
+		if got := float64(us.ValueAtPercentile(p)); got < 0.998*want || got > 1.002*want {
+			t.Errorf("p%v is %v us, want %v", p, got, want)
+		}
+	}
+	if h, err := histogram(load.Latency{}); h != nil || err != nil {
+		t.Errorf("of no samples: %v, %v", h, err)
+	}
+	if _, err := histogram(load.Latency{Samples: 1, HDR: "no histogram"}); err == nil {
+		t.Error("nonsense was taken for a histogram")
 	}
 }

@@ -25,12 +25,9 @@ const (
 	phaseReturn    = "return of memory"
 )
 
-// The pace of a run, against the guess, is believed within these bounds: the
-// first phases say little of the later ones.
-const (
-	slowestPace = 3.0
-	fastestPace = 0.5
-)
+// paceWeight is how many seconds as guessed are set beside what was measured, to
+// tell the pace of a run: its first phases say little of the later ones.
+const paceWeight = 10.0
 
 // progressTick is how often the bar is drawn while a phase has no news.
 const progressTick = 500 * time.Millisecond
@@ -164,10 +161,7 @@ func (p *progress) remaining() time.Duration {
 
 func (p *progress) left() time.Duration {
 	done := p.position()
-	pace := 1.0
-	if done > 0 {
-		pace = min(max(time.Since(p.began).Seconds()/done, fastestPace), slowestPace)
-	}
+	pace := (time.Since(p.began).Seconds() + paceWeight) / (done + paceWeight)
 	return time.Duration(max(p.total-done, 0) * pace * float64(time.Second))
 }
 

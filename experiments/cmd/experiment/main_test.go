@@ -1,0 +1,222 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"c1000k/experiments/result"
+)
+
+// TestMain lets the test binary be the load and the floor that a ladder starts:
+// it takes its own program for them.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && slices.Contains([]string{"load", "floor-accept"}, os.Args[1]) {
+		os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	}
+	os.Exit(m.Run())
+}
+
+// call runs the program in this process.
+func call(args ...string) (exit int, stdout, stderr string) {
+	var out, err bytes.Buffer
+	exit = run(args, strings.NewReader(""), &out, &err)
+	return exit, out.String(), err.String()
+}
+
+// TestHelp proves that each command has help that teaches: what it is for, an
+// example, its flags; and that asking for it is no error.
+func TestHelp(t *testing.T) {
+	for command, want := range map[string][]string{
+		"":          {"scripts/experiment --quick", "Exit codes", "130"},
+		"ladder":    {"--backends", "--broadcast-at", "experiment ladder --server", "Ctrl-C"},
+		"report":    {"experiment report results/", "byte for byte"},
+		"profdiff":  {"--messages-a", "experiment profdiff"},
+		"benchmark": {"--ports", "experiment benchmark 127.0.0.1 8100"},
+	} {
+		args := append(strings.Fields(command), "--help")
+		exit, stdout, stderr := call(args...)
+		if exit != exitClean || stderr != "" {
+			t.Errorf("%v: exit %d, stderr %q", args, exit, stderr)
+		}
+		for _, text := range want {
+			if !strings.Contains(stdout, text) {
+				t.Errorf("the help of %q lacks %q:\n%s", command, text, stdout)
+			}
+		}
+	}
+}
+
+// TestUsage proves that each flag and value that cannot be used ends the program
+// with exit code 2 and a message that names it, before anything is started.
+func TestUsage(t *testing.T) {
+	results := t.TempDir()
+	for _, c := range []struct{ args, want string }{
+		{"", "expected one of"},
+		{"climb", "climb"},
+		{"ladder --fast", "--fast"},
+		{"ladder extra", "extra"},
+		{"ladder --to many", "--to"},
+		{"ladder --to 0", "--to"},
+		{"ladder --to -5", "--to"},
+		{"ladder --step 0", "--step"},
+		{"ladder --to 9999999999", "--to"},
+		{"ladder --backends uring,kqueue", "kqueue"},
+		{"ladder --backends uring,uring", "twice"},
+		{"ladder --pin together", "--pin"},
+		{"ladder --idle 1", "--idle"},
+		{"ladder --idle 1ms", "--idle"},
+		{"ladder --polling-timeout 5s", "--polling-timeout"},
+		{"ladder --push-rate 0", "--push-rate"},
+		{"ladder --broadcast-at 7", "--broadcast-at"},
+		{"ladder --broadcast-at none,100000", "--broadcast-at"},
+		{"ladder --seed x", "--seed"},
+		{"report", "<dir>"},
+		{"report /nowhere/at/all", "/nowhere/at/all"},
+		{"profdiff one", "<b>"},
+		{"profdiff a b --by heart", "--by"},
+		{"profdiff a b --top 0", "--top"},
+		{"profdiff a b --ignore (", "--ignore"},
+		{"benchmark 127.0.0.1", "<port>"},
+		{"benchmark 127.0.0.1 65500", "65535"},
+		{"benchmark 127.0.0.1 8100 --step 0", "--step"},
+	} {
+		args := strings.Fields(c.args)
+		if len(args) > 0 && args[0] == "ladder" {
+			args = append(args, "--results", results)
+		}
+		exit, _, stderr := call(args...)
+		if exit != exitUsage || !strings.Contains(stderr, c.want) || !strings.Contains(stderr, "--help") {
+			t.Errorf("%q: exit %d, %q; want %d and %q", c.args, exit, stderr, exitUsage, c.want)
+		}
+	}
+	if left, err := os.ReadDir(results); err != nil || len(left) > 0 {
+		t.Errorf("a refused command left %v (%v)", left, err)
+	}
+}
+
+// TestFailures proves that what is wrong with files and machines, and not with
+// the command line, ends with exit code 1 and a message that names it.
+func TestFailures(t *testing.T) {
+	dir := t.TempDir()
+	text := filepath.Join(dir, "text.pb.gz")
+	if err := os.WriteFile(text, []byte("no profile"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		want string
+		args []string
+	}{
+		{"run.json", []string{"report", dir}},
+		{"no such file", []string{"profdiff", filepath.Join(dir, "a"), filepath.Join(dir, "b")}},
+		{"no profile", []string{"profdiff", text, text}},
+		{"--server", []string{"ladder", "--server", filepath.Join(dir, "none"), "--results", dir}},
+		{"results folder", []string{"ladder", "--server", "/bin/true", "--results", filepath.Join(text, "results")}},
+		{"loopback", []string{"benchmark", "192.0.2.1", "8100"}},
+	} {
+		exit, _, stderr := call(c.args...)
+		if exit != exitFailed || !strings.Contains(stderr, c.want) {
+			t.Errorf("%q: exit %d, %q; want %d and %q", c.args, exit, stderr, exitFailed, c.want)
+		}
+	}
+}
+
+// TestNumber proves how numbers may be written.
+func TestNumber(t *testing.T) {
+	for text, want := range map[string]int{"0": 0, "50000": 50_000, "50_000": 50_000, "50k": 50_000, "1m": 1_000_000, "1M": 1_000_000} {
+		if got, err := number(text); err != nil || got != want {
+			t.Errorf("%q is %d, %v; want %d", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "k", "1.5m", "5000m", "ten", "1e6"} {
+		if got, err := number(text); err == nil {
+			t.Errorf("%q was taken for %d", text, got)
+		}
+	}
+}
+
+// TestBenchmarkEnds proves that the article's tool ends in order when nobody is
+// there to press Enter.
+func TestBenchmarkEnds(t *testing.T) {
+	exit, stdout, stderr := call("benchmark", "127.0.0.1", "12100", "--to", "10", "--step", "10")
+	if exit != exitClean || !strings.Contains(stdout, "Enter") || stderr != "" {
+		t.Errorf("exit %d, %q, %q", exit, stdout, stderr)
+	}
+}
+
+// TestRealLadder proves the whole path once, with the real server and the real
+// load: some hundred connections on io_uring and on epoll, every message
+// delivered once, and the report of it regenerated to the same bytes.
+func TestRealLadder(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: the real ladder builds the server and takes half a minute")
+	}
+	dir := t.TempDir()
+	server := filepath.Join(dir, "comet")
+	build := exec.Command("go", "build", "-o", server, "c1000k/comet/cmd/comet")
+	if flags := os.Getenv("GOFLAGS"); !strings.Contains(flags, "checklinkname") {
+		// Without it the io_uring bindings do not link.
+		build.Env = append(os.Environ(), "GOFLAGS="+strings.TrimSpace(flags+" -ldflags=-checklinkname=0"))
+	}
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build the server: %v\n%s", err, out)
+	}
+	exit, stdout, stderr := call("ladder", "--server", server, "--quick", "--to", "400", "--step", "200", "--idle", "200ms",
+		"--push", "150", "--port", "18000", "--results", filepath.Join(dir, "results"))
+	folders, err := filepath.Glob(filepath.Join(dir, "results", "*-ladder"))
+	if err != nil || len(folders) != 1 {
+		t.Fatalf("%v, %v\n%s\n%s", folders, err, stdout, stderr)
+	}
+	checkReal(t, folders[0])
+	if exit != exitClean {
+		t.Fatalf("exit %d\n%s\n%s", exit, stdout, stderr)
+	}
+	report := filepath.Join(folders[0], "report.md")
+	before, err := os.ReadFile(report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if exit, _, stderr := call("report", folders[0]); exit != exitClean {
+		t.Fatalf("report: exit %d, %s", exit, stderr)
+	}
+	if after, err := os.ReadFile(report); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the report differs when it is made anew (%v)", err)
+	}
+}
+
+// checkReal tests the records of the real ladder.
+func checkReal(t *testing.T, folder string) {
+	t.Helper()
+	d, err := result.Read(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(d.Failures) > 0 {
+		// The server refuses to start with exit status 3 where the kernel lacks what
+		// the engine needs, and its last lines say what.
+		if f := d.Failures[0]; f.Process == "server" && f.ExitStatus != nil && *f.ExitStatus == 3 {
+			t.Skipf("%s is not to be had here: %s", f.Backend, strings.Join(f.LastLines, "; "))
+		}
+	}
+	if len(d.Steps) != 6 || len(d.Failures) != 0 || len(d.Backends) != 2 {
+		t.Fatalf("%d backends, %d steps, failures %+v", len(d.Backends), len(d.Steps), d.Failures)
+	}
+	for _, s := range d.Steps {
+		if s.Connections() != int64(s.Target) || s.Cut != "" {
+			t.Errorf("%s at %d: %d connections, cut %q", s.Backend, s.Target, s.Connections(), s.Cut)
+		}
+		if s.Target == 0 {
+			continue
+		}
+		if p := s.Push; p == nil || p.Delivered != 150 || p.Lost+p.Repeated+p.OutOfOrder != 0 {
+			t.Errorf("%s at %d: push %+v", s.Backend, s.Target, p)
+		}
+		if p := s.Broadcast; p == nil || p.Delivered != int64(s.Target) || p.Lost+p.Repeated+p.OutOfOrder != 0 {
+			t.Errorf("%s at %d: broadcast %+v", s.Backend, s.Target, p)
+		}
+	}
+}
