@@ -159,7 +159,6 @@ func (b *bench) answer(fd int, in []byte) int {
 }
 
 var (
-	pollRequest = []byte("GET /sub?cname=c&seq=1 HTTP/1.1\r\nHost: h\r\n\r\n")
 	pushRequest = []byte("GET /push?cname=c&content=x HTTP/1.1\r\nHost: h\r\n\r\n")
 	// askRequest is answered at once: a poll of a channel's next number.
 	askRequest = []byte("GET /sub?cname=c HTTP/1.1\r\nHost: h\r\n\r\n")

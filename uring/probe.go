@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
 	"unsafe"
 
@@ -62,6 +63,9 @@ func Probe() error {
 }
 
 func probe() (features, error) {
+	// A ring answers only the thread that made it.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	var q queues
 	if err := q.open(8, 16); err != nil {
 		return features{}, refusal(err)

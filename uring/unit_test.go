@@ -3,6 +3,7 @@ package uring
 import (
 	"bytes"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -71,6 +72,8 @@ func TestUserData(t *testing.T) {
 // gets the byte that was next, in a buffer of its own.
 func TestLargeBufferRing(t *testing.T) {
 	const entries, bytes = 8192, 8
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	var q queues
 	if err := q.open(64, 128); err != nil {
 		t.Fatal(err)

@@ -1,0 +1,85 @@
+// Package uring is the io_uring engine: it carries the actions of package
+// comet to the kernel and the kernel's completions back. It is the only package
+// that knows giouring.
+//
+// # Loops and rings
+//
+// A loop is a locked thread with a core loop of its own. It owns as many rings
+// as its connections need, because a ring's table of direct descriptors may
+// have no more slots than the process may have descriptors; the tables are
+// counted singly, not together, and take none of the process's descriptors. A
+// connection is (ring, slot), and its number ring * slots + slot.
+//
+// The loop waits on its first ring. The others are its children: an eventfd is
+// registered with each, and the first ring has a read of it armed. While a
+// child is being worked on its eventfd is silent. Rings are added by their loop
+// as the last one fills.
+//
+// # A turn
+//
+// The core decides (Turn), its actions become submissions (Next), listeners are
+// armed where that changed, receives are submitted, each ring is entered once,
+// and its completions go to the core. Sends and receives complete within the
+// enter that submits them, so a turn costs one enter a ring whatever the number
+// of its connections, and the next takes up what it brought. Only when nothing
+// was submitted and nothing came does the loop sleep, in an enter that takes
+// the core's deadline as its time limit: no timer is ever submitted.
+//
+// An idle loop waits for one completion. A loaded one lets a batch gather for a
+// minimum wait of 50 µs, since a wake costs about as much as a message.
+//
+// # A connection
+//
+// It waits by a multishot poll, which costs the kernel 256 bytes where a
+// multishot receive costs 864. When the poll reports, a one-shot receive that
+// does not wait takes a provided buffer, and gives it back when the core has
+// read it. The engine's own memory of a connection is one word: generation and
+// flags. A send has a record while it is outstanding, found by its number in
+// the user data; records come from a stack, so a loop whose sends complete at
+// once touches few.
+//
+// A close is three requests in one submission: cancel the poll, cancel the
+// send, close the descriptor. The core is told Closed when all three, and what
+// they ended, have completed. The kernel may have given the slot to a new
+// connection by then: that one is opened after the old one's end.
+//
+// # What goes wrong, and what follows
+//
+//	completion of an earlier life     dropped                     stale
+//	multishot ended                   armed again                 rearms
+//	no provided buffer                read again next turn        enobufs
+//	submission queue full             submitted, and on           sq_full
+//	completion queue full             kept by the kernel, read    cq_overflow
+//	enter refused (EBUSY, EAGAIN)     completions read first      busy
+//	signal                            an empty turn               eintr
+//	part of a send                    sent on                     partial_sends
+//	table full                        the backlog waits           accept_paused
+//	accept failed                     again in 100 ms             accept_errors
+//	cancel found nothing              what it was for had ended   cancels_late
+//
+// # Caveats
+//
+// Linux 6.1 is the least: deferred task running. Where a minimum wait (6.12) or
+// an accept that does not wait (6.10) is missing, a short time limit and a
+// cancel stand in.
+//
+// One outstanding send a connection. A message is sent by reference where it
+// has several pieces, but never without a copy into the socket: zero-copy does
+// not pay below several kilobytes.
+//
+// A streaming accept goes to the loop that armed it first, and balance among
+// loops comes from giving up the place after 32 connections: it is statistical.
+// Short of a table's end all loops that have room are woken for each
+// connection, and all but one find nothing.
+//
+// The kernel runs about 20 pieces of its deferred work in an enter that does
+// not wait. Asking for more by a wait of no time costs a timer, about 30 µs, so
+// a burst on a child ring takes an enter for each 20.
+//
+// Stop ends what the kernel might still read from the core's memory, and waits
+// for that; the sockets themselves end when the kernel has taken the rings
+// down, a little after Stop has returned.
+//
+// An enter that fails in a way that this list does not have is a panic: the
+// loop could only go on by not serving.
+package uring
