@@ -12,7 +12,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"runtime/debug"
 )
 
 // The exit codes, as --help tells them.
@@ -22,11 +21,6 @@ const (
 	exitUsage   = 2 // a flag or a value was wrong
 	exitRefused = 3 // could not start: a port, a limit, the kernel
 )
-
-// gcPercent keeps the Go heap near what is live in it. The heap holds only what
-// was made at start, the debug door's requests and, with gonet, the goroutines;
-// what grows with connections lies outside of it.
-const gcPercent = 50
 
 // refusal is a reason not to start that is not the command line's fault.
 type refusal struct{ err error }
@@ -40,7 +34,6 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 // run is main without the process: arguments in, exit code out.
 func run(args []string, stdout, stderr io.Writer) int {
-	debug.SetGCPercent(gcPercent)
 	log := slog.New(slog.NewTextHandler(stderr, nil))
 	o, exit, done := parseOptions(args, stdout, stderr)
 	if done {

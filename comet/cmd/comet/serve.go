@@ -14,6 +14,19 @@ import (
 	"c1000k/experiments/fdtable"
 )
 
+// gcPercent keeps the Go heap near what is live in it. With io_uring and epoll
+// the heap holds only what was made at start and the debug door's requests.
+const gcPercent = 50
+
+// tuneGC sets the collector for an engine. gonet keeps Go's default: its heap is
+// the goroutines, and it shall show what Go gives without tuning. The user's own
+// GOGC stands in any case.
+func tuneGC(engine string) {
+	if engine != "gonet" && os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
+}
+
 // serve starts the server and returns when it has stopped. The order is part of
 // its correctness: the debug door first, for it starts the Go runtime's poller;
 // then every listener, because threads with descriptor tables of their own take
@@ -29,6 +42,7 @@ func serve(o *options, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	tuneGC(choice.name)
 	warnShort(o, log)
 	door, err := openDebugDoor(o.Debug, log)
 	if err != nil {
