@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 
 	"c1000k/experiments/fdtable"
@@ -331,19 +330,4 @@ func (b *backend) stop() error {
 	}
 	b.server = nil
 	return err
-}
-
-// size words a number of bytes.
-func size(n int64) string {
-	v, unit := float64(n), "B"
-	for _, u := range []string{"KB", "MB", "GB"} {
-		if v < 1000 {
-			break
-		}
-		v, unit = v/1000, u
-	}
-	if unit == "B" {
-		return fmt.Sprintf("%d B", n)
-	}
-	return strings.TrimSuffix(fmt.Sprintf("%.1f", v), ".0") + " " + unit
 }

@@ -24,8 +24,11 @@ const (
 	killPatience = 30 * time.Second
 )
 
-// logTailLines is how much of a dead server's log a message quotes.
-const logTailLines = 12
+// How much of a dead server's log a message quotes; the log has it all.
+const (
+	logTailLines = 8
+	logLineBytes = 300
+)
 
 // child is a running server process. It belongs to one goroutine, but exited
 // may be read from any.
@@ -133,7 +136,7 @@ func (c *child) waitExit(longest time.Duration, force <-chan struct{}) bool {
 
 // failure describes a process that ended by itself: how, and its last words.
 func (c *child) failure() result.Failure {
-	f := result.Failure{Process: "server", Reason: "ended by itself", LastLines: tail(c.logPath)}
+	f := result.Failure{Process: "server", Reason: "ended by itself", LastLines: tail(c.logPath, c.logFrom)}
 	state := c.cmd.ProcessState
 	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 		f.Signal = unix.SignalName(status.Signal())
@@ -161,21 +164,20 @@ func (c *child) banner() []string {
 	return lines[:min(len(lines), maxBanner)]
 }
 
-// tail returns the last lines of a text file, as far as it can be read.
-func tail(path string) []string {
+// tail returns the last lines of a text file from an offset on, as far as it can
+// be read.
+func tail(path string, from int64) []string {
 	const longest = 64 << 10 // of a log that may be large
 	f, err := os.Open(path)
 	if err != nil {
 		return nil
 	}
 	defer f.Close()
-	if st, err := f.Stat(); err == nil && st.Size() > longest {
-		if _, err := f.Seek(-longest, io.SeekEnd); err != nil {
-			return nil
-		}
+	if st, err := f.Stat(); err == nil {
+		from = max(from, st.Size()-longest)
 	}
 	var b bytes.Buffer
-	if _, err := b.ReadFrom(f); err != nil {
+	if _, err := b.ReadFrom(io.NewSectionReader(f, from, longest)); err != nil {
 		return nil
 	}
 	return lastLines(b.String())
@@ -188,7 +190,13 @@ func lastLines(text string) []string {
 		return nil
 	}
 	all := strings.Split(text, "\n")
-	return all[max(0, len(all)-logTailLines):]
+	all = all[max(0, len(all)-logTailLines):]
+	for i, line := range all {
+		if len(line) > logLineBytes {
+			all[i] = line[:logLineBytes] + "..."
+		}
+	}
+	return all
 }
 
 // bindThread binds the calling thread to cpus; no cpus: to none.

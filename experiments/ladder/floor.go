@@ -12,7 +12,7 @@ import (
 // floor measures how fast this machine accepts connections with no protocol
 // behind them. Where it cannot be measured the ladder goes on without.
 func (r *run) floor(ctx context.Context) error {
-	r.show.begin(phase{phaseFloor, float64(r.o.FloorCount)/guessOpenRate + 2})
+	r.show.begin(floorPhase(r.o))
 	if len(r.o.Floor) == 0 {
 		return nil
 	}

@@ -283,7 +283,7 @@ func TestPause(t *testing.T) {
 // TestRemaining proves that the remaining time falls with the phases that end,
 // and follows the pace of those that were measured.
 func TestRemaining(t *testing.T) {
-	p := newProgress(&screen{}, []phase{{"a", 10}, {"b", 10}})
+	p := newProgress(&screen{}, 20)
 	defer p.close()
 	p.begin(phase{"a", 10})
 	p.began = p.began.Add(-20 * time.Second) // a took twice its guess
@@ -296,6 +296,11 @@ func TestRemaining(t *testing.T) {
 	if got := p.remaining(); got != 0 {
 		t.Errorf("at the end: %v", got)
 	}
+	p.begin(phase{"c", 10})
+	p.reach(10)
+	if got := p.remaining(); got == 0 {
+		t.Error("nothing remains after half of the plan")
+	}
 }
 
 // TestRecordThatCannotBeWritten proves that a record for which there is no room
@@ -307,7 +312,7 @@ func TestRecordThatCannotBeWritten(t *testing.T) {
 	}
 	folder.Close() // whatever is written now fails
 	out := &screen{}
-	r := &run{o: &Options{}, folder: folder, show: newProgress(out, nil)}
+	r := &run{o: &Options{}, folder: folder, show: newProgress(out, 0)}
 	err = r.keep(result.Record{Floor: &result.Floor{What: result.FloorAccept, Count: 4711}})
 	var keep keepError
 	if !errors.As(err, &keep) {

@@ -52,6 +52,20 @@ type phase struct {
 	seconds float64
 }
 
+// floorPhase is what comes before the first backend.
+func floorPhase(o *Options) phase {
+	return phase{phaseFloor, float64(o.FloorCount)/guessOpenRate + ceilingTime.Seconds() + 1}
+}
+
+// plannedSeconds is how long the floor and so many backends are expected to take.
+func plannedSeconds(o *Options, backends int) float64 {
+	seconds := floorPhase(o).seconds
+	for _, ph := range planBackend(o) {
+		seconds += float64(backends) * ph.seconds
+	}
+	return seconds
+}
+
 // planBackend lists the phases of one backend in their order.
 func planBackend(o *Options) []phase {
 	p := []phase{{phaseStart, guessStartSeconds}}

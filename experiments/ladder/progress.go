@@ -49,12 +49,10 @@ type progress struct {
 	waiting bool // for Enter: nothing is drawn
 }
 
-// newProgress begins to show a run of the phases. Close it.
-func newProgress(out io.Writer, phases []phase) *progress {
-	p := &progress{out: out, began: time.Now(), started: time.Now(), quit: make(chan struct{})}
-	for _, ph := range phases {
-		p.total += ph.seconds
-	}
+// newProgress begins to show a run that is guessed to take so many seconds. Close
+// it.
+func newProgress(out io.Writer, seconds float64) *progress {
+	p := &progress{out: out, total: seconds, began: time.Now(), started: time.Now(), quit: make(chan struct{})}
 	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		p.bar = progressbar.NewOptions64(int64(p.total*1000),
 			progressbar.OptionSetWriter(out), progressbar.OptionSetPredictTime(false),
@@ -108,11 +106,12 @@ func (p *progress) begin(ph phase) {
 	p.draw()
 }
 
-// skip counts phases that will not happen.
-func (p *progress) skip(seconds float64) {
+// reach tells that all phases up to so many guessed seconds are over, those that
+// did not happen included.
+func (p *progress) reach(seconds float64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.total -= seconds
+	p.done, p.phase = seconds, phase{}
 }
 
 // at says how much of the phase is done, 0 to 1.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"c1000k/experiments/result"
 	"c1000k/experiments/sample"
 )
 
@@ -34,6 +35,23 @@ func noisy(before, after sample.Machine) []string {
 		why = append(why, fmt.Sprintf("memory pressure %.1f %%", p.Some10))
 	}
 	return why
+}
+
+// foreignSockets says where the kernel's memory at a step holds sockets that are
+// not the run's, or lacks some that were there at its start. Without root the
+// kernel does not tell.
+func foreignSockets(s *result.Step) []string {
+	k := s.Share()
+	if k == nil || k.Estimated {
+		return nil
+	}
+	own := 2 * s.Connections()
+	foreign := k.Sockets - own
+	if limit := max(returnSockets, int64(float64(own)*returnTolerance)); foreign <= limit && -foreign <= limit {
+		return nil
+	}
+	return []string{fmt.Sprintf("the kernel's memory holds %+d sockets of other programs against the start of this backend: its kernel column is wrong by about %s",
+		foreign, size(int64(float64(foreign)*k.EndFloor)))}
 }
 
 // awaitReturn waits until the kernel has given back what a backend took, within

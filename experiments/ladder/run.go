@@ -110,11 +110,7 @@ func newRun(o *Options) (*run, error) {
 		r.folder.Close()
 		return nil, err
 	}
-	plan := []phase{{phaseFloor, float64(o.FloorCount)/guessOpenRate + 2}}
-	for range o.Backends {
-		plan = append(plan, planBackend(o)...)
-	}
-	r.show = newProgress(o.Out, plan)
+	r.show = newProgress(o.Out, plannedSeconds(o, len(o.Backends)))
 	return r, nil
 }
 
@@ -133,6 +129,7 @@ func (r *run) climb(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
+		r.show.reach(plannedSeconds(r.o, i))
 		if err := r.backend(ctx, i, name); err != nil {
 			return err
 		}

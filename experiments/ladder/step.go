@@ -88,7 +88,7 @@ func (b *backend) measure(ctx context.Context, s *result.Step) error {
 		return err
 	}
 	s.MachineAfter = &after
-	s.Noisy = noisy(before, after)
+	s.Noisy = append(noisy(before, after), foreignSockets(s)...)
 	return nil
 }
 

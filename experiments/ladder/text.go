@@ -2,6 +2,7 @@ package ladder
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
@@ -44,6 +45,18 @@ func (b *backend) summary(s *result.Step) string {
 		line += "\n      not quiet: " + strings.Join(s.Noisy, ", ")
 	}
 	return line
+}
+
+// size words a number of bytes.
+func size(n int64) string {
+	v := float64(n)
+	for _, unit := range []string{"B", "KB", "MB"} {
+		if math.Abs(v) < 999.5 {
+			return strings.TrimSuffix(fmt.Sprintf("%.1f", v), ".0") + " " + unit
+		}
+		v /= 1000
+	}
+	return fmt.Sprintf("%.1f GB", v)
 }
 
 // arguments are all settings by name, for run.json.
