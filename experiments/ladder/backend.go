@@ -118,7 +118,7 @@ func (b *backend) run(parent context.Context) error {
 		return err
 	}
 	var err error
-	if b.zero, err = sample.ReadKernel(); err != nil {
+	if b.zero, err = kernelAtRest(parent); err != nil {
 		return err
 	}
 	ctx, cancel, err := b.startServer(parent, b.serverArgs(b.o.PollingTimeout))
