@@ -15,14 +15,30 @@ import (
 // Table describes the descriptor table that one thread works with.
 type Table struct {
 	// Tid is the thread.
-	Tid   int
-	limit int // the soft limit when the table was made
-	kept  int // descriptors open below the limit then
+	Tid    int
+	limit  int // the soft limit when the table was made
+	kept   int // descriptors open below the limit then; of an own table
+	shared bool
 }
 
-// Capacity is how many descriptors the thread may still open, counted from its
-// start. In a shared table others take from it too.
-func (t *Table) Capacity() int { return t.limit - t.kept }
+// Capacity is how many descriptors the thread may still open: counted from its
+// start in a table of its own, as of now in a shared one, from which others take
+// too. The latter reads the whole table, so it is not for a hot path.
+func (t *Table) Capacity() int {
+	if !t.shared {
+		return t.limit - t.kept
+	}
+	dir, err := os.Open("/proc/self/fd")
+	if err != nil {
+		return 0
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return 0
+	}
+	return t.limit - (len(names) - 1) // less the one that lists
+}
 
 // Thread is a function that runs on a thread of its own.
 type Thread struct {
@@ -71,18 +87,14 @@ func Go(keep []int, fn func(t *Table)) (*Thread, error) {
 // GoShared runs fn on a locked thread, not the leader, which shares the table of
 // the process: for those who stay below the limit, or where Probe fails. What fn
 // opens stays open when it returns.
-func GoShared(fn func(t *Table)) (*Thread, error) {
-	entries, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		return nil, fmt.Errorf("counting the open descriptors: %w", err)
-	}
+func GoShared(fn func(t *Table)) *Thread {
 	limit, _ := Limit()
 	th := &Thread{done: make(chan struct{})}
 	onOwnThread(func() {
-		fn(&Table{Tid: unix.Gettid(), limit: limit, kept: len(entries) - 1}) // less the one that listed
+		fn(&Table{Tid: unix.Gettid(), limit: limit, shared: true})
 		close(th.done)
 	})
-	return th, nil
+	return th
 }
 
 // onOwnThread runs fn on a thread that is locked and not the leader. The thread

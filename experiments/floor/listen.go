@@ -44,7 +44,7 @@ func (l layout) start(keep []int, fn func()) (*fdtable.Thread, error) {
 	if l.own {
 		return fdtable.Go(keep, func(*fdtable.Table) { fn() })
 	}
-	return fdtable.GoShared(func(*fdtable.Table) { fn() })
+	return fdtable.GoShared(func(*fdtable.Table) { fn() }), nil
 }
 
 // listenAll listens on ports from first on; first 0 lets the kernel choose each.

@@ -172,7 +172,8 @@ func (c *adminConn) replies(each func(reply, status int)) error {
 }
 
 // pusher sends one message to each of the picked channels, on its own thread.
-// The fields of the second group are read by the coordinator.
+// The fields of the second group are read by the coordinator, start and failure
+// when the thread has ended.
 type pusher struct {
 	gen    *Generator
 	op     *operation
@@ -187,7 +188,7 @@ type pusher struct {
 	lagMax                  atomic.Int64 // nanoseconds
 	lastSent                atomic.Int64 // nanoseconds of the generator's clock
 	stop                    atomic.Bool
-	failure                 error // when the thread has ended
+	failure                 error
 }
 
 // run sends everything and waits for the answers, or until it is told to stop.
@@ -198,6 +199,7 @@ func (p *pusher) run() {
 	buf := make([]byte, adminReadBytes)
 	waits := make([]unix.PollFd, len(p.conns))
 	var readAt time.Duration
+	p.start = p.gen.now()
 	for !p.stop.Load() {
 		now := p.gen.now()
 		if err := p.send(now); err != nil {
@@ -292,13 +294,13 @@ func (p *pusher) answer(i, status int) {
 // wait sleeps until the next push is due, an answer is wanted and here, or there
 // is room for what could not be written.
 func (p *pusher) wait(waits []unix.PollFd, all bool) {
-	timeout := unix.NsecToTimespec(int64(pendingCheckMs * time.Millisecond))
+	timeout := unix.NsecToTimespec(int64(briefWaitMs * time.Millisecond))
 	if !all && p.rate > 0 {
 		until := p.dueAt(int(p.sent.Load())) - p.gen.now()
 		if until <= 0 {
 			return
 		}
-		timeout = unix.NsecToTimespec(int64(until))
+		timeout = unix.NsecToTimespec(int64(min(until, briefWaitMs*time.Millisecond)))
 	}
 	for i, c := range p.conns {
 		waits[i] = unix.PollFd{Fd: int32(c.fd)}
@@ -309,5 +311,5 @@ func (p *pusher) wait(waits []unix.PollFd, all bool) {
 			waits[i].Events |= unix.POLLOUT
 		}
 	}
-	unix.Ppoll(waits, &timeout, nil) // interrupted or not, the caller looks anew
+	rawnet.PollBriefly(waits, timeout)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -50,8 +51,13 @@ type Generator struct {
 	openPause atomic.Bool
 }
 
+// spareProcs is how many threads may run Go code beside the reactors: the pusher,
+// the coordinator, the collector.
+const spareProcs = 4
+
 // New lays a generator out. It opens no connection; threads are started as they
-// are needed. End must be called.
+// are needed. End must be called. GOMAXPROCS is raised, if need be, so that each
+// reactor may keep its right to run while it waits briefly.
 func New(opts Options) (*Generator, error) {
 	ips, err := opts.check()
 	if err != nil {
@@ -64,6 +70,9 @@ func New(opts Options) (*Generator, error) {
 	cpu, err := sample.NewCPUMeter(os.Getpid())
 	if err != nil {
 		return nil, err
+	}
+	if want := l.reactors + spareProcs; runtime.GOMAXPROCS(0) < want {
+		runtime.GOMAXPROCS(want)
 	}
 	g := &Generator{
 		opts:        opts,

@@ -49,13 +49,7 @@ func (g *Generator) Push(ctx context.Context, o PushOptions, report func(Progres
 
 	before, cpu := g.sum(), g.cpuSeconds()
 	p.op = g.begin(kindData, o.Count)
-	p.start = g.now()
-	thread, err := fdtable.GoShared(func(*fdtable.Table) { p.run() })
-	if err != nil {
-		closeAdmin(conns)
-		g.finish()
-		return PushResult{}, err
-	}
+	thread := fdtable.GoShared(func(*fdtable.Table) { p.run() })
 	look := func(t totals) (int64, bool) {
 		// A number that was skipped is not waited for: it was not asked for again.
 		settled := t[cDelivered] - before[cDelivered] + max(0, t[cLost]-before[cLost])

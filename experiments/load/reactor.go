@@ -25,6 +25,7 @@ const (
 const (
 	pacedWaitMs    = 1  // while the rate does not allow the next connection
 	pendingCheckMs = 50 // while handshakes or retries are pending
+	briefWaitMs    = 2  // for the next event, where they follow each other closely
 )
 
 // wakeSlot is the number that a reactor's wake descriptor has among its events.
@@ -49,7 +50,9 @@ type reactor struct {
 
 	poller   *rawnet.Poller
 	records  []record
-	opened   int // slots used
+	opened   int           // slots used
+	busy     bool          // events follow each other closely
+	waited   time.Duration // when the last long wait ended
 	op       *operation
 	buf      []byte
 	scratch  []byte // a body of several chunks
@@ -77,7 +80,7 @@ func (r *reactor) start() (err error) {
 	if r.gen.layout.own {
 		r.thread, err = fdtable.Go([]int{r.wakeFd}, body)
 	} else {
-		r.thread, err = fdtable.GoShared(body)
+		r.thread = fdtable.GoShared(body)
 	}
 	return err
 }
@@ -115,7 +118,7 @@ func (r *reactor) run() error {
 
 // turn waits for events once, handles them, and goes on opening or closing.
 func (r *reactor) turn() error {
-	n, err := r.poller.Wait(r.timeoutMs())
+	n, err := r.wait()
 	if err != nil {
 		return err
 	}
@@ -134,6 +137,25 @@ func (r *reactor) turn() error {
 		r.openSome()
 	}
 	return nil
+}
+
+// wait waits for events. While they follow each other closely it waits without
+// telling the Go scheduler, for the scheduler's part in a wake costs more than
+// all else that a message does here.
+func (r *reactor) wait() (int, error) {
+	timeout := r.timeoutMs()
+	if r.busy && timeout < 0 {
+		n, err := r.poller.WaitBriefly(briefWaitMs)
+		r.busy = n > 0
+		if n > 0 || err != nil {
+			return n, err
+		}
+	}
+	n, err := r.poller.Wait(timeout)
+	now := r.gen.now()
+	r.busy = n > 0 && now-r.waited < briefWaitMs*time.Millisecond
+	r.waited = now
+	return n, err
 }
 
 // timeoutMs is how long the next turn may wait for events.

@@ -49,14 +49,10 @@ func startResponder(ip netip.Addr) (*responder, error) {
 		return nil, err
 	}
 	r := &responder{listener: fd, port: port}
-	r.thread, err = fdtable.GoShared(func(t *fdtable.Table) {
+	r.thread = fdtable.GoShared(func(t *fdtable.Table) {
 		r.tid.Store(int32(t.Tid))
 		r.failure = r.run()
 	})
-	if err != nil {
-		rawnet.Close(fd)
-		return nil, err
-	}
 	return r, nil
 }
 

@@ -131,6 +131,13 @@ func Write(fd int, buf []byte) (int, error) {
 	return int(n), nil
 }
 
+// PollBriefly waits for one of a few descriptors, or for a few milliseconds at
+// most, as WaitBriefly does. Interrupted or not, the caller looks anew.
+func PollBriefly(fds []unix.PollFd, timeout unix.Timespec) {
+	unix.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(unsafe.SliceData(fds))), uintptr(len(fds)),
+		uintptr(unsafe.Pointer(&timeout)), 0, 0, 0)
+}
+
 // Close closes a descriptor.
 func Close(fd int) error {
 	_, _, e := unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0)
@@ -188,16 +195,32 @@ func (p *Poller) control(op uintptr, fd int, events, data uint32) error {
 }
 
 // Wait returns how many events are ready, 0 after timeoutMs or a signal; Event
-// reads them. It first looks without waiting, which costs the scheduler nothing.
+// reads them. It tells the Go scheduler that it may block, unless something is
+// ready at once. A negative timeout waits without end.
 func (p *Poller) Wait(timeoutMs int) (int, error) {
-	base, size := uintptr(unsafe.Pointer(unsafe.SliceData(p.events))), uintptr(len(p.events))
-	n, _, e := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd), base, size, 0, 0, 0)
-	if e == 0 && n == 0 && timeoutMs != 0 {
-		n, _, e = unix.Syscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd), base, size, uintptr(timeoutMs), 0, 0)
+	n, err := p.WaitBriefly(0)
+	if n > 0 || err != nil || timeoutMs == 0 {
+		return n, err
 	}
+	base, size := uintptr(unsafe.Pointer(unsafe.SliceData(p.events))), uintptr(len(p.events))
+	got, _, e := unix.Syscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd), base, size, uintptr(timeoutMs), 0, 0)
+	return events(got, e)
+}
+
+// WaitBriefly is Wait for a few milliseconds at most, without telling the Go
+// scheduler: the thread keeps its right to run Go code, so that it goes on at
+// once, and nobody hands that right about. There must be rights (GOMAXPROCS) to
+// spare.
+func (p *Poller) WaitBriefly(timeoutMs int) (int, error) {
+	base, size := uintptr(unsafe.Pointer(unsafe.SliceData(p.events))), uintptr(len(p.events))
+	got, _, e := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd), base, size, uintptr(timeoutMs), 0, 0)
+	return events(got, e)
+}
+
+func events(got uintptr, e unix.Errno) (int, error) {
 	switch e {
 	case 0:
-		return int(n), nil
+		return int(got), nil
 	case unix.EINTR:
 		return 0, nil
 	}
