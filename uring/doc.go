@@ -26,7 +26,7 @@
 // the core's deadline as its time limit: no timer is ever submitted.
 //
 // An idle loop waits for one completion. A loaded one lets a batch gather for a
-// minimum wait of 50 µs, since a wake costs about as much as a message.
+// minimum wait of 200 µs, since a wake costs about as much as a message.
 //
 // # A connection
 //

@@ -31,7 +31,7 @@ type Options struct {
 	// Batch is the number of completions a loaded loop waits for; 256. 1
 	// waits for the first always.
 	Batch int
-	// MinWait is how long it waits for the whole batch; 50 µs.
+	// MinWait is how long it waits for the whole batch; 200 µs.
 	MinWait time.Duration
 
 	recvWindow int  // receives outstanding of a ring; tests set more than Buffers
@@ -46,7 +46,7 @@ const (
 	defaultBuffers     = 64
 	defaultBufferBytes = 512
 	defaultBatch       = 256
-	defaultMinWait     = 50 * time.Microsecond
+	defaultMinWait     = 200 * time.Microsecond
 	defaultReserve     = 64
 	// reservePart bounds the default reserve: a fourth of a small server.
 	reservePart = 4

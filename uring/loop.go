@@ -19,10 +19,12 @@ const (
 	// complete at once and end it. With more, the loop does not claim to sleep.
 	fewPending = 8
 	// A loop is loaded while it reads at least loadedCompletions in each
-	// loadWindowNS: about a quarter of what one can do. A loop that answers
-	// requests that come one after the other stays well below.
+	// loadWindowNS, about a tenth of what one can do, and loadedPerWait for
+	// each time it waits. One that answers requests which come one after the
+	// other finds one or two each time.
 	loadWindowNS      = 1e6
-	loadedCompletions = 128
+	loadedCompletions = 48
+	loadedPerWait     = 4
 )
 
 // ring is one io_uring with the connections in its table of direct
@@ -62,8 +64,9 @@ type loop struct {
 	active []*ring // children with something to do
 	now    int64
 	acting bool  // carrying out the core's actions: of completions only ends of sends and closes are told
-	reaped int   // completions since windowAt
 	window int64 // when the load was last judged
+	reaped int   // completions since then
+	waited int   // waits since then
 	loaded bool
 
 	acceptors  []acceptor
@@ -330,6 +333,7 @@ func (l *loop) sleep(p *ring, deadline int64) {
 		}
 	}
 	l.count.n[cWaits]++
+	l.waited++
 	l.wait.set(timeout, minUsec)
 	l.enter(p, wait, giouring.EnterGetEvents, l.wait)
 }
@@ -337,8 +341,8 @@ func (l *loop) sleep(p *ring, deadline int64) {
 // judge decides once a window whether the loop is loaded.
 func (l *loop) judge() {
 	if l.now-l.window >= loadWindowNS {
-		l.loaded = l.reaped >= loadedCompletions && l.now-l.window < 2*loadWindowNS
-		l.window, l.reaped = l.now, 0
+		l.loaded = l.reaped >= loadedCompletions && l.reaped >= loadedPerWait*l.waited && l.now-l.window < 2*loadWindowNS
+		l.window, l.reaped, l.waited = l.now, 0, 0
 	}
 }
 
