@@ -85,7 +85,7 @@ func (r *run) backend(ctx context.Context, order int, name string) error {
 	}
 	patience := r.o.ReturnPatience
 	if order == len(r.o.Backends)-1 {
-		patience = 0 // nothing is measured after it
+		patience = 0
 	}
 	return r.awaitReturn(ctx, name, patience)
 }

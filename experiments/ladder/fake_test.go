@@ -186,6 +186,7 @@ func quick(self, results string) Options {
 	o.Push, o.PushRate = 100, 2_000
 	o.Server, o.Load = self, []string{self, "load"}
 	o.Results, o.PortBase = results, 12_000
+	o.NoFloor = true
 	o.Idle = 100 * time.Millisecond
 	o.Seed = 1
 	// What others do on this machine shall not make the test wait.

@@ -10,21 +10,32 @@ import (
 )
 
 // floor measures how fast this machine accepts connections with no protocol
-// behind them. Where it cannot be measured the ladder goes on without.
+// behind them, and what the load can do at best. Where one cannot be measured the
+// ladder goes on without.
 func (r *run) floor(ctx context.Context) error {
-	r.show.begin(floorPhase(r.o))
-	if len(r.o.Floor) == 0 {
+	if r.o.NoFloor {
 		return nil
 	}
+	r.show.begin(floorPhase(r.o))
 	doors, next, err := FindDoors(r.nextPort)
 	if err != nil {
 		return err
 	}
 	r.nextPort = next
+	if err := r.loadCeiling(ctx, doors); err != nil {
+		return err
+	}
+	available, err := r.o.MemoryAvailable()
+	if err != nil {
+		return err
+	}
+	if need := memoryNeeded(r.o.FloorCount); available < need {
+		return r.floorFailed(ctx, "the accept floor", fmt.Errorf("%s connections take up to %s, and %s are available", grouped(r.o.FloorCount), size(need), size(available)))
+	}
 	if err := r.acceptFloor(ctx, doors); err != nil {
 		return err
 	}
-	return r.loadCeiling(ctx, doors)
+	return r.awaitReturn(ctx, "the floor", r.o.ReturnPatience)
 }
 
 // acceptFloor measures a bare accept loop.

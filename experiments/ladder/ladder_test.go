@@ -72,7 +72,7 @@ func climb(t *testing.T, ctx context.Context, o Options) (Outcome, *result.Data,
 // due, and the floor; and that nothing fails.
 func TestWholeLadder(t *testing.T) {
 	o := quick(self(t), t.TempDir())
-	o.FloorCount, o.Floor = 200, []string{self(t), "floor-accept"}
+	o.NoFloor, o.FloorCount, o.Floor = false, 200, []string{self(t), "floor-accept"}
 	outcome, d, text := climb(t, context.Background(), o)
 	if len(outcome.Failures) > 0 || outcome.Interrupted {
 		t.Fatalf("%+v\n%s", outcome, text)

@@ -89,15 +89,16 @@ type Options struct {
 	// PollingTimeout is the server's; the polls shall not expire meanwhile.
 	PollingTimeout time.Duration
 	// Server is the server's binary. Load and Floor are the program and the first
-	// arguments that run a load process and the bare accept floor's server; no
-	// Floor leaves it out.
+	// arguments that run a load process and the bare accept floor's server.
 	Server      string
 	Load, Floor []string
 	// PortBase is the first port tried for a server: its admin door.
 	PortBase int
 	// FloorCount is how many connections the bare accept floor opens; 0 takes as
-	// many as the ladder, at most maxFloor.
+	// many as the ladder, because each costs the more CPU the more there are.
+	// NoFloor leaves it out.
 	FloorCount int
+	NoFloor    bool
 	// Spec is the file under experiments/specs that declares the run.
 	Spec string
 
@@ -114,10 +115,6 @@ type Options struct {
 	// back what it held; 0 takes that of the ladder's size.
 	ReturnPatience time.Duration
 }
-
-// maxFloor is the most connections of the accept floor: enough for a steady
-// rate, few enough for the time.
-const maxFloor = 100_000
 
 // backendsKnown are the engines of the server.
 var backendsKnown = []string{result.URing, result.Epoll, result.Gonet}
@@ -147,6 +144,8 @@ func (o *Options) Check() error {
 		return fmt.Errorf("--polling-timeout %v: polls would expire while they are counted; must be at least 1m (see --expiry)", o.PollingTimeout)
 	case o.Pin != PinNone && o.Pin != PinApart:
 		return fmt.Errorf("--pin %q: must be %s or %s", o.Pin, PinNone, PinApart)
+	case o.FloorCount < 0:
+		return fmt.Errorf("--floor %d: must not be below 0", o.FloorCount)
 	case o.ProfileTime < time.Second:
 		return fmt.Errorf("--profile-time %v: must be at least 1s", o.ProfileTime)
 	case o.Server == "":
@@ -174,7 +173,7 @@ func (o *Options) fill() {
 		o.Idle = idle
 	}
 	if o.FloorCount == 0 {
-		o.FloorCount = min(o.To, maxFloor)
+		o.FloorCount = o.To
 	}
 	if o.ReturnPatience == 0 {
 		o.ReturnPatience = returnPatience

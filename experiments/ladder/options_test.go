@@ -72,6 +72,7 @@ func TestRefusedOptions(t *testing.T) {
 		{"--idle", func(o *Options) { o.Idle = time.Millisecond }},
 		{"--polling-timeout", func(o *Options) { o.PollingTimeout = time.Second }},
 		{"--pin", func(o *Options) { o.Pin = "together" }},
+		{"--floor", func(o *Options) { o.FloorCount = -1 }},
 		{"--profile-time", func(o *Options) { o.ProfileTime = 0 }},
 		{"--server", func(o *Options) { o.Server = "" }},
 		{"at least one of", func(o *Options) { o.Backends = nil }},

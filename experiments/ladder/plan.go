@@ -54,7 +54,10 @@ type phase struct {
 
 // floorPhase is what comes before the first backend.
 func floorPhase(o *Options) phase {
-	return phase{phaseFloor, float64(o.FloorCount)/guessOpenRate + ceilingTime.Seconds() + 1}
+	if o.NoFloor {
+		return phase{phaseFloor, 0}
+	}
+	return phase{phaseFloor, float64(o.FloorCount)/guessOpenRate + ceilingTime.Seconds() + guessReturnSeconds}
 }
 
 // plannedSeconds is how long the floor and so many backends are expected to take.

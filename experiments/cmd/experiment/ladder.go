@@ -32,6 +32,8 @@ type ladderCommand struct {
 	Loops                 int           `default:"0" placeholder:"N" help:"The server's event loops; 0 leaves it to the server. Default ${default}."`
 	Pin                   string        `default:"none" enum:"none,apart" placeholder:"none|apart" help:"apart: the server on the first half of the processors, the load on the second. Default ${default}."`
 
+	Floor string `default:"" placeholder:"N" help:"Connections of the bare accept floor, measured before the first backend; 0 leaves it out. Default: as many as the last step, since each costs the more the more there are."`
+
 	Results     string        `default:"results" placeholder:"DIR" help:"Where the run's own folder, named by its time, is made. Default ${default}."`
 	Pause       bool          `help:"Wait for Enter at each step, with the server up to be looked at."`
 	Profile     string        `placeholder:"DIR" help:"Keep CPU, wall-clock and heap profiles of each step and backend there. Such a run is for its profiles."`
@@ -93,6 +95,12 @@ func (c *ladderCommand) options() (ladder.Options, error) {
 		if *f.into == 0 && (f.flag == "to" || f.flag == "step") {
 			return o, fmt.Errorf("--%s 0: must be at least 1", f.flag)
 		}
+	}
+	if c.Floor != "" {
+		if o.FloorCount, err = number(c.Floor); err != nil {
+			return o, fmt.Errorf("--floor: %w", err)
+		}
+		o.NoFloor = o.FloorCount == 0
 	}
 	for _, text := range c.BroadcastAt {
 		if text == "none" && len(c.BroadcastAt) == 1 {
