@@ -156,7 +156,7 @@ func (l *loop) acceptOne(r *ring, a *acceptor, number uint32) {
 	e.PrepareAcceptDirect(a.fd, 0, 0, 0, giouring.FileIndexAlloc)
 	u := tag(reqAcceptOne, a.gen, 0, number)
 	e.UserData = uint64(u)
-	if l.e.dontWait.Load() {
+	if l.e.features.dontWait {
 		e.IoPrio = acceptDontWait
 	} else {
 		l.cancel(r, u) // what it did not find at once it shall not wait for
@@ -243,12 +243,7 @@ func (l *loop) acceptFailed(a *acceptor, res int32) {
 		}
 	case int32(unix.ECONNABORTED), int32(unix.EINTR), int32(unix.EPROTO):
 		l.count.n[cAcceptErrors]++
-	case int32(unix.EINVAL):
-		if a.mode == modeReady && l.e.dontWait.CompareAndSwap(true, false) {
-			return // the kernel is older than 6.10: accept and cancel instead
-		}
-		fallthrough
-	case int32(unix.EBADF), int32(unix.ENOTSOCK), int32(unix.EOPNOTSUPP):
+	case int32(unix.EINVAL), int32(unix.EBADF), int32(unix.ENOTSOCK), int32(unix.EOPNOTSUPP):
 		l.count.n[cAcceptErrors]++
 		if a.mode != modeStreaming && a.mode != modeEnding {
 			a.mode = modeDead

@@ -50,7 +50,7 @@
 //	no provided buffer                read again next turn        enobufs
 //	submission queue full             submitted, and on           sq_full
 //	completion queue full             kept by the kernel, read    cq_overflow
-//	enter refused (EBUSY, EAGAIN)     completions read first      busy
+//	no memory for a request           entered again               busy
 //	signal                            an empty turn               eintr
 //	part of a send                    sent on                     partial_sends
 //	table full                        the backlog waits           accept_paused

@@ -36,7 +36,6 @@ type Options struct {
 
 	recvWindow int  // receives outstanding of a ring; tests set more than Buffers
 	streaming  bool // multishot accept; tests turn it off
-	rotateOff  bool // tests: keep the place before other loops
 	masked     bool // tests: take the kernel for a 6.1
 }
 
@@ -62,7 +61,6 @@ type Engine struct {
 	loops    []*loop
 	limit    int // slots of one ring
 	rotate   bool
-	dontWait atomic.Bool // accept knows the flag not to wait
 	origin   time.Time
 	wall     int64
 
@@ -95,7 +93,6 @@ func newEngine(svc *comet.Service, opts Options) (*Engine, error) {
 		e.features.minWait, e.features.dontWait = false, false
 	}
 	e.wall = e.origin.UnixNano()
-	e.dontWait.Store(e.features.dontWait)
 	var lim unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &lim); err != nil {
 		return nil, fmt.Errorf("descriptor limit: %w", err)
@@ -113,9 +110,6 @@ func newEngine(svc *comet.Service, opts Options) (*Engine, error) {
 	if e.opts.MaxConns == 0 {
 		e.opts.MaxConns = e.limit * e.opts.Loops
 	}
-	// A loop without a slot could serve nobody.
-	e.opts.Loops = min(e.opts.Loops, e.opts.MaxConns)
-	e.rotate = e.opts.Loops > 1 && !opts.rotateOff
 	return e, nil
 }
 
@@ -185,6 +179,9 @@ func (e *Engine) Start(listeners []comet.Listener) error {
 		return err
 	}
 	front := e.opts.MaxConns - reserve
+	// A loop without a slot could serve nobody.
+	e.opts.Loops = min(e.opts.Loops, front)
+	e.rotate = e.opts.Loops > 1
 	for i := range e.opts.Loops {
 		n := front / e.opts.Loops
 		if i < front%e.opts.Loops {
@@ -290,7 +287,8 @@ func prepareListener(li comet.Listener) error {
 	return nil
 }
 
-// Facts may be called once Start has returned, from any thread.
+// Facts may be called once Start has returned, from any thread. Loops that are
+// as the last one have no line.
 func (e *Engine) Facts() comet.Facts {
 	f := comet.Facts{
 		Engine: "uring", Loops: len(e.loops), TableLimit: e.limit, MaxConns: e.opts.MaxConns,
@@ -299,9 +297,11 @@ func (e *Engine) Facts() comet.Facts {
 	for _, l := range e.loops {
 		n := int(l.ringCount.Load())
 		f.Rings += n
-		held := l.count.shown[cAccepts].Load() - l.count.shown[cCloses].Load()
-		f.LoopLines = append(f.LoopLines, fmt.Sprintf("loop %d: %d of %d rings, %d slots each; %d connections held of %d, %d kept for the admin door",
-			l.index, n, (l.capacity+l.slots-1)/l.slots, l.slots, held, l.capacity, l.reserve))
+		if last := e.loops[len(e.loops)-1]; l.slots == last.slots && l.reserve == last.reserve {
+			continue
+		}
+		f.LoopLines = append(f.LoopLines, fmt.Sprintf("loop %d: %d of %d rings, %d slots each, %d connections at most, %d kept for the admin door",
+			l.index, n, (l.capacity+l.slots-1)/l.slots, l.slots, l.capacity, l.reserve))
 	}
 	f.Tables = f.Rings
 	return f

@@ -11,6 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// smallBufferBytes is the size of socket buffers asked for on both ends, so
+// that a few replies that are not read make a send wait.
+const smallBufferBytes = 4096
+
 // bench is one loop driven by hand, on the test's own locked thread, with a
 // front and an admin listener.
 type bench struct {
@@ -85,6 +89,9 @@ func listenTCP(t testing.TB) (int, *unix.SockaddrInet4) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { unix.Close(fd) })
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, smallBufferBytes); err != nil {
+		t.Fatal(err)
+	}
 	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
 		t.Fatal(err)
 	}
@@ -121,6 +128,9 @@ func (b *bench) dial(to *unix.SockaddrInet4) int {
 	b.t.Helper()
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
+		b.t.Fatal(err)
+	}
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, smallBufferBytes); err != nil {
 		b.t.Fatal(err)
 	}
 	if err := unix.Connect(fd, to); err != nil {

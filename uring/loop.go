@@ -364,14 +364,10 @@ func (l *loop) enter(r *ring, wait, flags uint32, arg *waitArg) {
 	case 0, unix.ETIME:
 	case unix.EINTR:
 		l.count.n[cEINTR]++
-	case unix.EBUSY, unix.EAGAIN:
-		// Completions must be read first, or memory is short; both mend, and
-		// what was not taken stays in the queue.
+	case unix.EAGAIN, unix.EBUSY:
+		// The kernel has no memory for a request. What it did not take stays
+		// in the queue for the next enter.
 		l.count.n[cBusy]++
-		if l.acting && flags&giouring.EnterGetEvents == 0 {
-			l.reapSends(r)
-			_ = r.enter(0, giouring.EnterGetEvents, nil)
-		}
 	default:
 		panic(fmt.Sprintf("uring: io_uring_enter on loop %d ring %d: %v", l.index, r.index, error(errno)))
 	}
@@ -402,18 +398,20 @@ func (l *loop) reap(r *ring) {
 }
 
 // reapSends makes room in the completion queue while the core's actions are
-// carried out: ends of sends are told at once, all else is kept for reap.
+// carried out: ends of sends are told at once, as the core expects; all else,
+// also what might open a new connection, is kept for reap.
 func (l *loop) reapSends(r *ring) {
 	tail := atomic.LoadUint32(r.cqTail)
 	for r.cqSeen != tail {
 		c := r.cqes[r.cqSeen&uint32(len(r.cqes)-1)]
 		r.cqSeen++
-		if userData(c.UserData).op() == reqSend {
-			l.count.n[cCompletions]++
-			l.complete(r, userData(c.UserData), c.Res, c.Flags)
-		} else {
+		u := userData(c.UserData)
+		if u.op() != reqSend || r.state[u.slot()]&fClosing != 0 {
 			r.deferred = append(r.deferred, c)
+			continue
 		}
+		l.count.n[cCompletions]++
+		l.complete(r, u, c.Res, c.Flags)
 	}
 	r.advance()
 }

@@ -100,6 +100,28 @@ func TestMultishotEndedEarly(t *testing.T) {
 	}
 }
 
+// TestEndWithAStalledSend proves that the engine's end takes a send that cannot
+// go on from the kernel: the core may free the pieces afterwards.
+func TestEndWithAStalledSend(t *testing.T) {
+	b := newBench(t, Options{})
+	fd := b.dial(b.front)
+	defer unix.Close(fd)
+	stalled := 0
+	b.until("a stalled send", func() bool {
+		_, _ = unix.Write(fd, askRequest) // the reply is not read
+		if b.l.sends.used == 1 {
+			stalled++
+		} else {
+			stalled = 0
+		}
+		return stalled == 100
+	})
+	b.l.end()
+	if b.l.sends.used != 0 || b.l.count.n[cCancels] == 0 {
+		t.Errorf("%d sends left, %d cancels", b.l.sends.used, b.l.count.n[cCancels])
+	}
+}
+
 // TestHotPathAllocatesNothing proves that neither a request with its reply nor
 // a push with its delivery and the next poll allocates.
 func TestHotPathAllocatesNothing(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 // features is what the kernel has of the things that differ between kernels.
 type features struct {
 	minWait  bool // Linux 6.12
-	dontWait bool // Linux 6.10; taken for granted with minWait, else tried at the first use
+	dontWait bool // Linux 6.10; nothing tells it from 6.9, so it is taken to come with minWait
 }
 
 // needed are the operations without which the engine cannot be.

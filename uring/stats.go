@@ -55,7 +55,7 @@ var counterNames = [counters]string{
 	cENOBUFS:      "enobufs",       // receives that found the buffer ring empty
 	cCQOverflow:   "cq_overflow",   // times completions had to wait in the kernel
 	cSQFull:       "sq_full",       // submissions forced by a full queue
-	cBusy:         "busy",          // enters refused until completions are read
+	cBusy:         "busy",          // enters refused for want of memory
 	cEINTR:        "eintr",         // waits ended by a signal
 	cCancels:      "cancels",       // cancels asked for
 	cCancelLate:   "cancels_late",  // of them, those that found nothing to cancel
