@@ -117,10 +117,14 @@ func (l *loop) step() bool {
 			break
 		}
 		l.deadline, l.phase = deadline, phaseAsleep
-		if l.w.castLoop == l && l.turns > 0 {
-			l.w.model.castEnd()
-			l.w.castLoop, l.w.castBusy = nil, false
+		if l.w.castLoop != l {
+			break
 		}
+		if l.turns == 0 {
+			l.w.fail("loop %d sleeps over a broadcast that it took after its last turn", l.id)
+		}
+		l.w.model.castEnd()
+		l.w.castLoop, l.w.castBusy = nil, false
 	}
 	return true
 }
@@ -128,7 +132,7 @@ func (l *loop) step() bool {
 func (l *loop) begin() {
 	l.phase, l.began = phaseEvents, l.w.now
 	l.budget = l.w.rng.IntN(8)
-	if l.w.ending {
+	if l.w.ending || l.w.set.crowd > 0 && l.w.chance(300) {
 		l.budget = 64
 	}
 }

@@ -6,8 +6,9 @@ import "slices"
 // a run, and the turmoil goes on from there.
 
 // storm pushes more messages than an inbox holds while one loop stands still,
-// the last of them to a channel that had none of the others; and one more to
-// it when the loop has begun to catch up, which may not overtake the first.
+// the last of them to a channel that had none of the others. The loop must find
+// it by itself; or one more is pushed when it has begun to, which may not
+// overtake the first.
 func (w *world) storm() {
 	const messages, batch = 4_300, 50
 	w.calm = true
@@ -30,22 +31,73 @@ func (w *world) storm() {
 	for range 2 + w.rng.IntN(20) {
 		victim.step()
 	}
-	c.publish(quiet, false)
-	w.rest()
+	if w.chance(500) {
+		c.publish(quiet, false)
+	}
 	w.onlyStarved(nil, nil)
+	w.rest()
+	w.nobodyWaitsInVain()
 }
 
 // crowd brings more subscribers to one channel of one loop than it serves in a
-// turn, and then pushes to it, so that what happens next happens while the
-// loop is in the middle of its list.
+// turn, and then pushes to it. When the loop is in the middle of its list,
+// some leave, more is pushed, and some come.
 func (w *world) crowd() {
-	w.onlyStarved(w.loops, w.loops[w.rng.IntN(len(w.loops))])
-	w.gather(w.set.names[0], w.set.crowd)
+	const rounds, steps = 3, 60
+	w.calm = true
+	defer func() { w.calm = false }()
+	victim := w.loops[w.rng.IntN(len(w.loops))]
+	w.onlyStarved(w.loops, victim)
+	members := w.gather(w.set.names[0], w.set.crowd)
 	w.onlyStarved(nil, nil)
 	c := w.steadyPublisher()
-	for range 1 + w.rng.IntN(3) {
+	for range rounds {
+		w.onlyStarved(w.loops, victim)
+		w.haveHeld(members)
+		w.onlyStarved(nil, nil)
+		w.rest()
 		c.publish(w.set.names[0], false)
 		c.publish(pick(w.rng, w.set.names...), false)
+		for len(c.sock.queue) > 0 && c.sock.state == sockOpen {
+			c.push()
+			c.sock.progress(1 << 30)
+			c.sock.loop.step()
+		}
+		victim.turnOnce()
+		for _, m := range members {
+			if w.chance(200) && m.usable() {
+				m.sock.reset = true
+			}
+		}
+		victim.step() // it does not sleep, as there is more to do
+		victim.budget = len(members)
+		for range steps {
+			switch r := w.rng.IntN(10); {
+			case r == 0:
+				c.publish(pick(w.rng, w.set.names[0], pick(w.rng, w.set.names...)), false)
+			case r == 1:
+				m := members[w.rng.IntN(len(members))]
+				m.act(m)
+			case r < 4:
+				w.network()
+				c.push()
+			case r < 5:
+				w.loops[w.rng.IntN(len(w.loops))].step()
+			default:
+				for range 1 + w.rng.IntN(40) { // its turns are long
+					victim.step()
+				}
+			}
+		}
+	}
+}
+
+// turnOnce advances the loop to the end of its next turn.
+func (l *loop) turnOnce() {
+	for turned := l.turnedAt; l.turnedAt == turned || l.phase != phaseSleep; {
+		l.w.now++
+		l.woken = true
+		l.step()
 	}
 }
 
@@ -58,19 +110,24 @@ func (w *world) onlyStarved(loops []*loop, but *loop) {
 
 // gather has n new subscribers held on a channel, by whichever loop is not
 // starved.
-func (w *world) gather(channel string, n int) {
+func (w *world) gather(channel string, n int) []*client {
 	newcomers := make([]*client, n)
 	for i := range newcomers {
-		c := &client{w: w, steady: i%4 > 0 || n == 1, act: (*client).subscriber, next: map[string]int{}, channel: channel}
-		c.connect()
-		newcomers[i] = c
+		newcomers[i] = &client{w: w, steady: i%4 > 0 || n == 1, act: (*client).subscriber, next: map[string]int{}, channel: channel}
 	}
 	w.clients = append(w.clients, newcomers...)
-	const mostPolls = 5
+	w.haveHeld(newcomers)
+	return newcomers
+}
+
+// haveHeld has clients connect and poll until they are held, as far as they
+// are let.
+func (w *world) haveHeld(clients []*client) {
+	const mostPolls = 6
 	for range mostPolls {
-		for _, c := range newcomers {
-			if c.sock != nil && len(c.asks) == 0 && c.usable() {
-				c.poll(channel, max(c.next[channel], 1))
+		for _, c := range clients {
+			if c.usable() && len(c.asks) == 0 {
+				c.poll(c.channel, max(c.next[c.channel], 1))
 			}
 		}
 		w.rest()

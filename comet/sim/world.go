@@ -64,6 +64,8 @@ func Run(seed uint64) Result { return RunAndTell(seed, nil) }
 func RunAndTell(seed uint64, story func(line string)) (result Result) {
 	w := newWorld(seed)
 	w.story = story
+	// A wild address in the core's own memory must not cost the seed's name.
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		result = w.result
 		result.Trace = w.trace.Sum64()
