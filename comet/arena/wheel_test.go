@@ -6,9 +6,10 @@ import (
 	"unsafe"
 )
 
+// timed is a record whose Link does not come first.
 type timed struct {
-	payload uint32
-	link    Link
+	_    uint32
+	link Link
 }
 
 // newWheel is a wheel over n records that begins at the given tick.
