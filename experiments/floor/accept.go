@@ -10,7 +10,6 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
-	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -28,7 +27,10 @@ type AcceptOptions struct {
 	Port        int    // first port; 0 lets the kernel choose each
 	Ports       int    // 0 is 100
 	Connections int    // 0 is 100,000
-	Log         io.Writer
+	// Openers is how many threads connect at the same time; 0 is DefaultOpeners.
+	// A fair comparison has as many as the load.
+	Openers int
+	Log     io.Writer // of the server; nil is standard error
 }
 
 // AcceptResult is the floor of opening connections.
@@ -38,8 +40,12 @@ type AcceptResult struct {
 	Rate        float64       `json:"connections_per_second"`
 	ServerCPU   time.Duration `json:"server_cpu_ns_per_connection"`
 	ClientCPU   time.Duration `json:"client_cpu_ns_per_connection"` // the connecting threads alone
-	Tables      int           `json:"tables"`                       // of descriptors, at either end
+	Openers     int           `json:"openers"`                      // threads that connected at the same time
 }
+
+// DefaultOpeners keeps two processors busy together with the server, as the load
+// does.
+const DefaultOpeners = 2
 
 // Limits of Accept.
 const (
@@ -48,6 +54,8 @@ const (
 	// acceptAhead bounds what is connected but not accepted yet, a port: a fourth
 	// of the usual accept queue.
 	acceptAhead = 1024
+	// aheadPause is how long a connecting thread then lets the server catch up.
+	aheadPause = time.Millisecond
 )
 
 // Accept starts a bare server and opens connections to it, as fast as goes, from
@@ -66,7 +74,10 @@ func Accept(ctx context.Context, opts AcceptOptions) (AcceptResult, error) {
 	if err != nil || !ip.Is4() || !ip.IsLoopback() {
 		return AcceptResult{}, fmt.Errorf("%q is not an IPv4 loopback address", opts.Host)
 	}
-	l, err := plan(opts.Connections, 0)
+	if opts.Openers == 0 {
+		opts.Openers = DefaultOpeners
+	}
+	l, err := plan(opts.Connections, 0, opts.Openers)
 	if err != nil {
 		return AcceptResult{}, err
 	}
@@ -80,15 +91,16 @@ func Accept(ctx context.Context, opts AcceptOptions) (AcceptResult, error) {
 		return AcceptResult{}, err
 	}
 
-	c := &client{layout: l, most: opts.Connections, accepted: &srv.accepted}
+	c := &client{layout: l, openers: opts.Openers, most: int64(opts.Connections), accepted: &srv.accepted}
 	for _, port := range srv.ports {
 		c.targets = append(c.targets, rawnet.NewAddr(ip, port))
 	}
-	start := time.Now()
 	if err := c.start(); err != nil {
 		return AcceptResult{}, err
 	}
 	defer c.end()
+	start := time.Now()
+	c.goOn()
 	if err := srv.awaitAccepted(ctx, c, opts.Connections); err != nil {
 		return AcceptResult{}, err
 	}
@@ -96,6 +108,7 @@ func Accept(ctx context.Context, opts AcceptOptions) (AcceptResult, error) {
 	if err != nil {
 		return AcceptResult{}, err
 	}
+	c.settle()
 	n := time.Duration(opts.Connections)
 	seconds := srv.lastProgress.Sub(start).Seconds()
 	return AcceptResult{
@@ -104,18 +117,21 @@ func Accept(ctx context.Context, opts AcceptOptions) (AcceptResult, error) {
 		Rate:        float64(opts.Connections) / seconds,
 		ServerCPU:   (after.CPU - before.CPU) / n,
 		ClientCPU:   time.Duration(c.cpu.Load()) / n,
-		Tables:      l.tables,
+		Openers:     opts.Openers,
 	}, nil
 }
 
-// client is what the connecting threads share. They take turns as the server's do.
+// client is what the connecting threads share. They take turns as the server's
+// do, some at a time.
 type client struct {
 	layout   layout
-	most     int
+	openers  int
+	most     int64
 	targets  []rawnet.Addr
 	accepted *atomic.Int64 // by the server, as last heard
 	turns    []int
-	opened   atomic.Int64
+	begun    atomic.Int64
+	busy     atomic.Int32 // threads that connect now
 	cpu      atomic.Int64 // nanoseconds
 	stopping atomic.Bool
 	failure  atomic.Pointer[error]
@@ -123,7 +139,7 @@ type client struct {
 }
 
 func (c *client) start() error {
-	for range c.layout.tables {
+	for range c.layout.threads {
 		turn, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
 		if err != nil {
 			return err
@@ -131,15 +147,29 @@ func (c *client) start() error {
 		c.turns = append(c.turns, turn)
 	}
 	for i := range c.turns {
-		thread, err := c.layout.start(c.turns, func() { c.table(i) })
+		thread, err := c.layout.start(c.turns, func() { c.life(i) })
 		if err != nil {
 			c.end()
 			return err
 		}
 		c.ended = append(c.ended, thread.Done())
 	}
-	wake(c.turns[0])
 	return nil
+}
+
+// goOn lets the first threads connect.
+func (c *client) goOn() {
+	for i := range min(c.openers, len(c.turns)) {
+		c.busy.Add(1)
+		wake(c.turns[i])
+	}
+}
+
+// settle returns when no thread is connecting: their CPU is counted then.
+func (c *client) settle() {
+	for c.busy.Load() > 0 {
+		time.Sleep(aheadPause)
+	}
 }
 
 func (c *client) end() {
@@ -153,17 +183,19 @@ func (c *client) end() {
 	closeAll(c.turns)
 }
 
-// table connects this thread's share, lets the next go on, and holds until the end.
-func (c *client) table(i int) {
+// life connects this thread's share, lets another go on, and holds until the end.
+func (c *client) life(i int) {
 	awaitWake(c.turns[i])
 	began := threadCPU()
 	held, err := c.connectShare()
 	c.cpu.Add(int64(threadCPU() - began))
 	if err != nil {
 		c.failure.CompareAndSwap(nil, &err)
-	} else if i+1 < len(c.turns) {
-		wake(c.turns[i+1])
+	} else if i+c.openers < len(c.turns) {
+		c.busy.Add(1)
+		wake(c.turns[i+c.openers])
 	}
+	c.busy.Add(-1)
 	for !c.stopping.Load() {
 		awaitWake(c.turns[i])
 	}
@@ -173,26 +205,24 @@ func (c *client) table(i int) {
 }
 
 func (c *client) connectShare() ([]int, error) {
-	held := make([]int, 0, c.layout.perTable)
+	held := make([]int, 0, c.layout.perThread)
 	ahead := int64(acceptAhead * len(c.targets))
-	for len(held) < c.layout.perTable {
-		n := int(c.opened.Load())
-		if n == c.most || c.stopping.Load() {
+	for len(held) < c.layout.perThread && !c.stopping.Load() {
+		n := c.begun.Add(1) - 1
+		if n >= c.most {
 			break
 		}
-		if int64(n)-c.accepted.Load() >= ahead {
-			runtime.Gosched() // the server's count is heard every few milliseconds
-			continue
+		for n-c.accepted.Load() >= ahead && !c.stopping.Load() {
+			time.Sleep(aheadPause)
 		}
 		fd, err := rawnet.Socket()
 		if err != nil {
 			return held, fmt.Errorf("socket %d: %w", n, err)
 		}
 		held = append(held, fd)
-		if err := rawnet.Connect(fd, &c.targets[n%len(c.targets)]); err != nil && err != unix.EINPROGRESS {
+		if err := rawnet.Connect(fd, &c.targets[n%int64(len(c.targets))]); err != nil && err != unix.EINPROGRESS {
 			return held, fmt.Errorf("connect %d: %w", n, err)
 		}
-		c.opened.Add(1)
 	}
 	return held, nil
 }

@@ -4,9 +4,9 @@
 //
 // Today there is one floor, that of opening connections. Its server is a process
 // of its own which accepts on the given ports and holds what it accepted; its
-// client connects and does nothing else. Both use one thread after another, each
-// with a descriptor table of its own, once the number exceeds the limit, so that
-// two threads are busy at any time.
+// client connects and does nothing else. Once the number exceeds the limit, both
+// use one thread after another, each with a descriptor table of its own: the
+// server one at a time, the client as many at a time as the load opens with.
 //
 // The floor is of loopback: the client pays, inside connect, for the server's
 // half of the handshake.

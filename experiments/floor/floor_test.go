@@ -50,7 +50,7 @@ func TestAccept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Connections != 1000 || r.Rate <= 0 || r.ServerCPU <= 0 || r.ClientCPU <= 0 || r.Tables != 1 {
+	if r.Connections != 1000 || r.Rate <= 0 || r.ServerCPU <= 0 || r.ClientCPU <= 0 || r.Openers != DefaultOpeners {
 		t.Fatalf("%+v", r)
 	}
 }

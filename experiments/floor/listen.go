@@ -16,18 +16,19 @@ const tableConnections = 19_000
 // it opens.
 const tableReserve = 300
 
-// layout says over how many tables a number of connections is spread.
+// layout says over how many threads a number of connections is spread.
 type layout struct {
-	tables   int
-	perTable int
-	own      bool // each table is its thread's own; otherwise there is one, shared
+	threads   int
+	perThread int
+	own       bool // each thread has a table of its own; otherwise they share one
 }
 
-// plan chooses the layout for n connections and descriptors others beside them.
-func plan(n, others int) (layout, error) {
+// plan chooses the layout for n connections and descriptors others beside them,
+// over at least some threads.
+func plan(n, others, threads int) (layout, error) {
 	soft := fdtable.RaiseLimit(n + others + tableReserve)
 	if n+others+tableReserve <= soft {
-		return layout{tables: 1, perTable: n}, nil
+		return layout{threads: threads, perThread: (n + threads - 1) / threads}, nil
 	}
 	if err := fdtable.Probe(); err != nil {
 		return layout{}, fmt.Errorf("%d connections exceed the limit of %d descriptors: %w", n, soft, err)
@@ -36,7 +37,7 @@ func plan(n, others int) (layout, error) {
 	if per <= 0 {
 		return layout{}, fmt.Errorf("a limit of %d descriptors leaves no room for connections beside %d others", soft, others)
 	}
-	return layout{tables: (n + per - 1) / per, perTable: per, own: true}, nil
+	return layout{threads: (n + per - 1) / per, perThread: per, own: true}, nil
 }
 
 // start runs fn on a thread with the kind of table that the layout says.

@@ -52,7 +52,7 @@ func Serve(opts ServeOptions, in io.Reader, out io.Writer) error {
 	if err != nil || !ip.Is4() {
 		return fmt.Errorf("%q is not an IPv4 address", opts.Host)
 	}
-	l, err := plan(opts.Connections, opts.Ports)
+	l, err := plan(opts.Connections, opts.Ports, 1)
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func Serve(opts ServeOptions, in io.Reader, out io.Writer) error {
 		return err
 	}
 	defer closeAll(s.listeners)
-	if err := s.startTables(); err != nil {
+	if err := s.startThreads(); err != nil {
 		return err
 	}
 	defer s.end()
@@ -101,17 +101,17 @@ type server struct {
 	most      int
 	layout    layout
 	listeners []int
-	turns     []int // an eventfd a table: the first wake starts it, the second ends it
+	turns     []int // an eventfd a thread: the first wake starts it, the second ends it
 	threads   []*fdtable.Thread
 	accepted  atomic.Int64
 	stopping  atomic.Bool
 	failure   atomic.Pointer[error]
 }
 
-// startTables starts a thread a table. They take turns: a thread accepts until
+// startThreads starts the threads. They take turns: a thread accepts until
 // it holds its share, then wakes the next and keeps still.
-func (s *server) startTables() error {
-	for range s.layout.tables {
+func (s *server) startThreads() error {
+	for range s.layout.threads {
 		turn, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
 		if err != nil {
 			return err
@@ -120,7 +120,7 @@ func (s *server) startTables() error {
 	}
 	keep := append(append([]int{}, s.listeners...), s.turns...)
 	for i := range s.turns {
-		thread, err := s.layout.start(keep, func() { s.table(i) })
+		thread, err := s.layout.start(keep, func() { s.life(i) })
 		if err != nil {
 			return err
 		}
@@ -143,8 +143,8 @@ func (s *server) end() {
 	closeAll(s.turns)
 }
 
-// table is the life of one thread.
-func (s *server) table(i int) {
+// life is that of one thread.
+func (s *server) life(i int) {
 	awaitWake(s.turns[i])
 	held, err := s.acceptShare()
 	if err != nil {
@@ -161,7 +161,7 @@ func (s *server) table(i int) {
 	}
 }
 
-// acceptShare accepts until this table's share is held, or all, or the end. It
+// acceptShare accepts until this thread's share is held, or all, or the end. It
 // returns what it holds.
 func (s *server) acceptShare() ([]int, error) {
 	poller, err := rawnet.NewPoller(len(s.listeners))
@@ -174,7 +174,7 @@ func (s *server) acceptShare() ([]int, error) {
 			return nil, err
 		}
 	}
-	held := make([]int, 0, s.layout.perTable)
+	held := make([]int, 0, s.layout.perThread)
 	for !s.stopping.Load() {
 		n, err := poller.Wait(stopCheckMs)
 		if err != nil {
@@ -183,7 +183,7 @@ func (s *server) acceptShare() ([]int, error) {
 		for i := range n {
 			_, listener := poller.Event(i)
 			for range acceptBatch {
-				if len(held) == s.layout.perTable || int(s.accepted.Load()) == s.most {
+				if len(held) == s.layout.perThread || int(s.accepted.Load()) == s.most {
 					return held, nil
 				}
 				fd, err := rawnet.Accept(s.listeners[listener])

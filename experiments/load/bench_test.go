@@ -53,7 +53,7 @@ func startAccepting(b *testing.B, o floor.ServeOptions) []int {
 func benchmarkOpen(b *testing.B, n int) {
 	const first = 21000
 	startAccepting(b, floor.ServeOptions{Host: "127.0.0.1", Port: first, Ports: 100, Connections: n})
-	c := startLoad(b, Options{Host: "127.0.0.1", Port: first, Ports: 100, Connections: n, Subscribers: 1, Openers: 1}, 0)
+	c := startLoad(b, Options{Host: "127.0.0.1", Port: first, Ports: 100, Connections: n, Subscribers: 1, Openers: DefaultOpeners}, 0)
 	ctx := context.Background()
 	for b.Loop() {
 		r, err := c.Open(ctx, n, 0, nil)

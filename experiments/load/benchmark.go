@@ -35,7 +35,7 @@ func Benchmark(ctx context.Context, o BenchmarkOptions, in io.Reader, out io.Wri
 	if o.Step < 1 || o.To < 1 {
 		return fmt.Errorf("steps of %d connections up to %d: both must be at least 1", o.Step, o.To)
 	}
-	g, err := New(Options{Host: o.Host, Port: o.Port, Ports: o.Ports, Connections: o.To, Subscribers: 1, Openers: 1})
+	g, err := New(Options{Host: o.Host, Port: o.Port, Ports: o.Ports, Connections: o.To, Subscribers: 1, Openers: DefaultOpeners})
 	if err != nil {
 		return err
 	}

@@ -315,6 +315,6 @@ func (s *fakeServer) await(what string, condition func() bool) {
 func (s *fakeServer) options(connections int) Options {
 	return Options{
 		Host: "127.0.0.1", Port: s.port, Ports: len(s.listeners) - 1,
-		Connections: connections, Subscribers: 1, Openers: 1,
+		Connections: connections, Subscribers: 1, Openers: DefaultOpeners,
 	}
 }

@@ -10,6 +10,10 @@ import (
 	"c1000k/experiments/load/rawnet"
 )
 
+// DefaultOpeners keeps two processors busy together with the server: one thread
+// alone leaves the server's idle for a third of the time.
+const DefaultOpeners = 2
+
 // Limits of the load generator.
 const (
 	// MostConnections is what channel names of seven digits allow.
@@ -30,7 +34,7 @@ type Options struct {
 	Connections int      `help:"Most connections that will be asked for." default:"1000000"`
 	Subscribers int      `help:"Subscribers of each channel; 0 puts all on one channel." default:"1"`
 	Reactors    int      `help:"Threads that hold connections; 0 is one a core below the descriptor limit, and past it one for each 19,000 connections. Past the limit it may only be raised." default:"0"`
-	Openers     int      `help:"Threads that open connections at the same time." default:"1"`
+	Openers     int      `help:"Threads that open connections at the same time." default:"2"`
 }
 
 // layout says which thread holds which connections.
