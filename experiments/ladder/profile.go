@@ -25,13 +25,22 @@ const (
 func (b *backend) profiles(ctx context.Context, target int) error {
 	for _, p := range []struct{ kind, page string }{{"cpu", "/debug/pprof/profile"}, {"fgprof", "/debug/fgprof"}} {
 		b.begin(phaseProfile, b.o.ProfileTime.Seconds()+2)
+		before, _, err := b.readCPU()
+		if err != nil {
+			return err
+		}
 		messages, err := b.profileUnderPush(ctx, target, p.page, p.kind)
 		if err != nil {
 			return fmt.Errorf("%s profile: %w", p.kind, err)
 		}
+		after, _, err := b.readCPU()
+		if err != nil {
+			return err
+		}
 		err = profdiff.WriteSidecar(b.profilePath(target, p.kind), profdiff.Sidecar{
 			Engine: b.name, Kind: p.kind, Connections: target, Messages: messages, Seconds: b.o.ProfileTime.Seconds(),
 			Scope: "messages delivered while the profile ran, each answered by the next poll",
+			CPU:   after.Since(before).Process.Seconds(),
 		})
 		if err != nil {
 			return keepError{err}

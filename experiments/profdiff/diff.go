@@ -31,13 +31,19 @@ type Options struct {
 	ByCumulative bool
 	// Ignore drops the samples that have a matching frame; nil drops none.
 	Ignore *regexp.Regexp
+	// Raw leaves CPU profiles as they were sampled. Otherwise their values are
+	// scaled to what the kernel's clock says, where both sidecars tell it.
+	Raw bool
 }
 
 // Input is one profile and the number of messages it covers.
 type Input struct {
 	Path     string
 	Messages int64
-	Profile  *profile.Profile
+	// CPU is what the process used by the kernel's clock, in seconds; 0 where it is
+	// not known.
+	CPU     float64
+	Profile *profile.Profile
 }
 
 // Row is one function. Values are in the table's unit, for each message.
@@ -65,6 +71,8 @@ type Table struct {
 	ByCumulative   bool
 	SampledA       int64 // samples in all; 0 where the profile does not count them
 	SampledB       int64
+	// ScaleA and ScaleB are by what the sampled values were multiplied; 1: not.
+	ScaleA, ScaleB float64
 }
 
 // Load reads the profile at path, packed or not. Where messages is 0 the
@@ -85,14 +93,14 @@ func Load(path string, messages int64) (*Input, error) {
 	if len(p.Sample) == 0 {
 		return nil, fmt.Errorf("%s holds no samples: the program did nothing while it ran, or it was cut short", path)
 	}
-	if messages == 0 {
-		s, err := ReadSidecar(path)
-		if err != nil {
-			return nil, err
-		}
-		messages = s.Messages
+	if messages > 0 {
+		return &Input{Path: path, Messages: messages, Profile: p}, nil
 	}
-	return &Input{Path: path, Messages: messages, Profile: p}, nil
+	s, err := ReadSidecar(path)
+	if err != nil {
+		return nil, err
+	}
+	return &Input{Path: path, Messages: s.Messages, CPU: s.CPU, Profile: p}, nil
 }
 
 // Diff compares two profiles of one kind. It changes the profiles where
@@ -105,6 +113,7 @@ func Diff(a, b *Input, o Options) (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
+	scaleA, scaleB := scales(a, b, index, o.Raw)
 	if o.Ignore != nil {
 		for _, in := range []*Input{a, b} {
 			in.Profile.FilterSamplesByName(nil, o.Ignore, nil, nil)
@@ -113,12 +122,13 @@ func Diff(a, b *Input, o Options) (*Table, error) {
 			}
 		}
 	}
-	t := &Table{A: a, B: b, ByCumulative: o.ByCumulative}
+	t := &Table{A: a, B: b, ByCumulative: o.ByCumulative, ScaleA: scaleA, ScaleB: scaleB}
 	t.Sample, t.Unit = a.Profile.SampleType[index].Type, a.Profile.SampleType[index].Unit
 	sa, sb := tally(a.Profile, index), tally(b.Profile, index)
 	t.SampledA, t.SampledB = sa.count, sb.count
-	t.TotalA, t.TotalB = float64(sa.total)/float64(a.Messages), float64(sb.total)/float64(b.Messages)
-	t.Rows = merge(sa, sb, float64(a.Messages), float64(b.Messages))
+	perA, perB := scaleA/float64(a.Messages), scaleB/float64(b.Messages)
+	t.TotalA, t.TotalB = float64(sa.total)*perA, float64(sb.total)*perB
+	t.Rows = merge(sa, sb, perA, perB)
 	t.Functions = len(t.Rows)
 	sortRows(t.Rows, o.ByCumulative)
 	top := o.Top
@@ -130,6 +140,23 @@ func Diff(a, b *Input, o Options) (*Table, error) {
 	}
 	t.Rows = t.Rows[:min(top, len(t.Rows))]
 	return t, nil
+}
+
+// scales are the factors between what the two profiles sampled and what the
+// kernel's clock says. Both are 1 unless both are known: values of different
+// measures are not compared.
+func scales(a, b *Input, index int, raw bool) (float64, float64) {
+	if st := a.Profile.SampleType[index]; raw || st.Type != "cpu" || a.CPU <= 0 || b.CPU <= 0 {
+		return 1, 1
+	}
+	factor := func(in *Input) float64 {
+		var sampled int64
+		for _, s := range in.Profile.Sample {
+			sampled += s.Value[index]
+		}
+		return in.CPU * 1e9 / float64(sampled)
+	}
+	return factor(a), factor(b)
 }
 
 // typesOf spells a profile's sample types, as they must agree.
@@ -218,7 +245,8 @@ func stack(sample *profile.Sample) []string {
 }
 
 // merge makes a row of each function of either profile.
-func merge(a, b sums, messagesA, messagesB float64) []Row {
+// perA and perB turn values into those for a message.
+func merge(a, b sums, perA, perB float64) []Row {
 	names := map[string]bool{}
 	for n := range a.cum {
 		names[n] = true
@@ -230,8 +258,8 @@ func merge(a, b sums, messagesA, messagesB float64) []Row {
 	for n := range names {
 		r := Row{
 			Function: n,
-			FlatA:    float64(a.flat[n]) / messagesA, FlatB: float64(b.flat[n]) / messagesB,
-			CumA: float64(a.cum[n]) / messagesA, CumB: float64(b.cum[n]) / messagesB,
+			FlatA:    float64(a.flat[n]) * perA, FlatB: float64(b.flat[n]) * perB,
+			CumA: float64(a.cum[n]) * perA, CumB: float64(b.cum[n]) * perB,
 		}
 		if a.counted && b.counted {
 			spread := math.Hypot(sampleError(r.FlatA, a.samples[n]), sampleError(r.FlatB, b.samples[n]))

@@ -138,6 +138,45 @@ func TestRank(t *testing.T) {
 	}
 }
 
+// TestKernelClock proves that CPU profiles are scaled to the kernel's clock where
+// both tell it: A sampled half of what it used, B all of it, and so the two cost
+// the same; and that Raw leaves them as sampled, as does one clock alone.
+func TestKernelClock(t *testing.T) {
+	inputs := func(cpuB float64) (*Input, *Input) {
+		a := load(t, write(t, "a.pb.gz", cpuProfile(stacked{[]string{"f"}, 100}), 1000), 0)
+		b := load(t, write(t, "b.pb.gz", cpuProfile(stacked{[]string{"f"}, 200}), 1000), 0)
+		a.CPU, b.CPU = 2, cpuB // 100 samples are 1 s
+		return a, b
+	}
+	for _, c := range []struct {
+		cpuB             float64
+		raw              bool
+		totalA, totalB   float64 // us
+		scaleA, scaleB   float64
+		mentionsTheClock bool
+	}{
+		{2, false, 2000, 2000, 2, 1, true},
+		{2, true, 1000, 2000, 1, 1, false},
+		{0, false, 1000, 2000, 1, 1, false},
+	} {
+		a, b := inputs(c.cpuB)
+		tab, err := Diff(a, b, Options{Raw: c.raw})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if math.Abs(tab.TotalA-1e3*c.totalA) > 1 || math.Abs(tab.TotalB-1e3*c.totalB) > 1 || tab.ScaleA != c.scaleA || tab.ScaleB != c.scaleB {
+			t.Errorf("%+v: totals %v and %v ns, scales %v and %v", c, tab.TotalA, tab.TotalB, tab.ScaleA, tab.ScaleB)
+		}
+		var out bytes.Buffer
+		if err := tab.Write(&out); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(out.String(), "clock") != c.mentionsTheClock {
+			t.Errorf("%+v:\n%s", c, out.String())
+		}
+	}
+}
+
 // TestNoise proves that a difference the sampling can explain is marked: 10
 // against 13 samples over the same messages.
 func TestNoise(t *testing.T) {

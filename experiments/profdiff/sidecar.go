@@ -23,6 +23,9 @@ type Sidecar struct {
 	Messages    int64   `json:"messages"`    // delivered while the profile ran; heap: since the server's start
 	Seconds     float64 `json:"seconds"`     // covered by the profile; heap: 0
 	Scope       string  `json:"scope"`       // what Messages counts, in words
+	// CPU is what the server used meanwhile by the kernel's own clock, in seconds:
+	// a profile that shows much less has missed it. 0 where it was not read.
+	CPU float64 `json:"cpu_seconds,omitempty"`
 }
 
 // SidecarPath is where the sidecar of the profile at path lies.

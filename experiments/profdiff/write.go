@@ -55,6 +55,10 @@ func (t *Table) writeNotes(w io.Writer) error {
 			fmt.Fprintf(w, "%s has only %d samples: read it as a hint\n", in.path, in.n)
 		}
 	}
+	if t.ScaleA != 1 || t.ScaleB != 1 {
+		fmt.Fprintf(w, "scaled to the CPU by the kernel's clock, A by %.2f and B by %.2f: the profiler's own sum falls short,\n"+
+			"since it samples at the kernel's ticks and misses threads that run in shorter bursts; --raw leaves it so\n", t.ScaleA, t.ScaleB)
+	}
 	_, err := fmt.Fprintln(w, "one profile of each: this describes two runs and proves no difference")
 	return err
 }

@@ -16,12 +16,13 @@ type profdiffCommand struct {
 	Top       int    `default:"20" placeholder:"N" help:"How many functions. Default ${default}."`
 	By        string `default:"flat" enum:"flat,cumulative" placeholder:"flat|cumulative" help:"Rank by what a function spends itself, or with what it calls. Default ${default}."`
 	Sample    string `default:"" placeholder:"TYPE" help:"Which of the profiles' values (cpu, samples, alloc_space, ...). Default: alloc_space of a heap profile, else the last."`
+	Raw       bool   `help:"Leave CPU profiles as sampled. Otherwise they are scaled to the kernel's own clock, where the .json beside them tells it."`
 	Ignore    string `default:"" placeholder:"REGEXP" help:"Drop samples with a matching function, such as the waiting that a wall-clock profile counts."`
 }
 
 // Run compares and prints.
 func (c *profdiffCommand) Run(e *environment) error {
-	o := profdiff.Options{Sample: c.Sample, Top: c.Top, ByCumulative: c.By == "cumulative"}
+	o := profdiff.Options{Sample: c.Sample, Top: c.Top, ByCumulative: c.By == "cumulative", Raw: c.Raw}
 	if c.Top < 1 {
 		return usageError{fmt.Errorf("--top %d: must be at least 1", c.Top)}
 	}
