@@ -27,30 +27,6 @@ const (
 	loadedPerWait     = 4
 )
 
-// ring is one io_uring with the connections in its table of direct
-// descriptors. Ring 0 is the loop's parent: the loop waits there; the others
-// are its children and report by an eventfd that the parent reads.
-type ring struct {
-	queues
-	buf       buffers
-	index     int
-	base      uint32   // the first connection's number
-	state     []uint32 // by slot; see conn.go
-	queue     slotQueue
-	receiving int // receives submitted and not completed
-	free      int // slots that an accept may take
-	singles   int // single accepts submitted and not completed
-	eventFD   int
-	active    bool // on the loop's list; its eventfd is silent
-	awaited   bool // the parent's read of the eventfd is armed
-	deferred  []giouring.CompletionQueueEvent
-}
-
-// quiet says that nothing is left to do for the ring until the kernel speaks.
-func (r *ring) quiet() bool {
-	return r.pending() == 0 && r.ready() == 0 && len(r.deferred) == 0 && r.queue.empty() && !r.unrun()
-}
-
 // loop is one locked thread with its rings. All its fields but count, wakeFD
 // and ringCount belong to that thread.
 type loop struct {
@@ -136,67 +112,6 @@ func (l *loop) begin() error {
 	return nil
 }
 
-// addRing opens the loop's next ring; it is the kernel's rule that the thread
-// that submits to a ring has made it.
-func (l *loop) addRing() error {
-	i := len(l.rings)
-	r := &ring{index: i, base: uint32(i * l.slots), eventFD: -1}
-	n := min(l.slots, l.capacity-int(r.base))
-	if err := r.open(l.e.opts.SQEntries, l.e.opts.CQEntries); err != nil {
-		return fmt.Errorf("ring %d: %w", i, err)
-	}
-	fail := func(err error) error {
-		l.closeRing(r)
-		return fmt.Errorf("ring %d: %w", i, err)
-	}
-	if err := r.registerTable(n); err != nil {
-		return fail(err)
-	}
-	if err := r.buf.open(&r.queues, l.e.opts.Buffers, l.e.opts.BufferBytes); err != nil {
-		return fail(err)
-	}
-	if err := r.queue.open(n); err != nil {
-		return fail(err)
-	}
-	r.state = cells[uint32](&l.states)[r.base : int(r.base)+n]
-	r.free = n
-	if i == 0 {
-		r.active = true
-	} else {
-		fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
-		if err != nil {
-			return fail(err)
-		}
-		r.eventFD = fd
-		if err := r.registerEventFD(fd); err != nil {
-			return fail(err)
-		}
-		l.await(r)
-	}
-	l.rings = append(l.rings, r)
-	l.ringCount.Store(int32(len(l.rings)))
-	l.count.n[cRings]++
-	return nil
-}
-
-// armWake polls the loop's own eventfd. Its count is never read: each write
-// wakes the poll anew.
-func (l *loop) armWake() {
-	e := l.entry(l.rings[0])
-	e.PreparePollMultishot(l.wakeFD, unix.POLLIN)
-	e.UserData = uint64(tag(reqWake, 0, 0, 0))
-}
-
-// await has the parent told when a child's eventfd is signalled. It is a read
-// and not a poll: a signal that comes from a ring ends a multishot poll, and a
-// new one would find the old count there.
-func (l *loop) await(r *ring) {
-	r.awaited = true
-	e := l.entry(l.rings[0])
-	e.PrepareRead(r.eventFD, l.scratch, 8, 0)
-	e.UserData = uint64(tag(reqChild, 0, 0, uint32(r.index)))
-}
-
 // pass is one turn: the core decides, its actions go out, events come in.
 func (l *loop) pass() {
 	l.core.Turn(l.now)
@@ -256,41 +171,6 @@ func (l *loop) entry(r *ring) *giouring.SubmissionQueueEntry {
 			l.reapSends(r)
 		}
 	}
-}
-
-// activate puts a child on the list of those to work on, and silences it.
-func (l *loop) activate(r *ring) {
-	r.active = true
-	r.notify(false)
-	l.active = append(l.active, r)
-}
-
-// workChildren enters every child that has something to do, and reads it. It
-// says whether the core was told anything, or more is to come.
-func (l *loop) workChildren() (busy bool) {
-	kept := l.active[:0]
-	// An event may activate further children; they are worked on next turn.
-	for _, r := range l.active {
-		l.issueRecvs(r)
-		if r.quiet() {
-			r.notify(true)
-			if r.quiet() {
-				r.active = false
-				if !r.awaited {
-					l.await(r)
-				}
-				continue
-			}
-			r.notify(false)
-		}
-		l.enterNow(r)
-		l.now = l.e.clock()
-		l.reap(r)
-		kept = append(kept, r)
-		busy = true
-	}
-	l.active = kept
-	return busy
 }
 
 // workParent enters the parent ring, and waits there when there is nothing
@@ -451,64 +331,4 @@ func (l *loop) cancel(r *ring, u userData) {
 	e.PrepareCancel64(uint64(u), 0)
 	e.Flags = giouring.SqeCQESkipSuccess
 	e.UserData = uint64(tag(reqCancel, 0, 0, 0))
-}
-
-// end cancels, and sees end, what the kernel might still read or write for: the
-// sends, whose pieces are the core's, and the reads of eventfds. Polls and
-// accepts hold no memory; closing their ring ends them, which is one pass in
-// the kernel where a cancel of all would search anew for each.
-func (l *loop) end() {
-	for _, r := range l.rings {
-		if r.awaited {
-			l.cancel(l.rings[0], tag(reqChild, 0, 0, uint32(r.index)))
-		}
-		for slot := 0; slot < len(r.state) && l.sends.used > 0; slot++ {
-			if s := uint32(slot); r.state[s]&fSend != 0 {
-				l.cancel(r, r.tag(reqSend, s, l.sendIndex[r.conn(s)]))
-			}
-		}
-	}
-	for left := true; left; {
-		left = l.sends.used > 0
-		for _, r := range l.rings {
-			l.enterNow(r)
-			l.drop(r)
-			left = left || r.awaited
-		}
-	}
-	l.count.show()
-}
-
-// drop reads completions without telling anybody.
-func (l *loop) drop(r *ring) {
-	for tail := atomic.LoadUint32(r.cqTail); r.cqSeen != tail; r.cqSeen++ {
-		switch u := userData(r.cqes[r.cqSeen&uint32(len(r.cqes)-1)].UserData); u.op() {
-		case reqSend:
-			l.sends.give(u.aux())
-		case reqChild:
-			l.rings[u.slot()].awaited = false
-		}
-	}
-}
-
-func (l *loop) closeRing(r *ring) {
-	r.close()
-	r.buf.close()
-	r.queue.close()
-	if r.eventFD >= 0 {
-		_ = unix.Close(r.eventFD)
-	}
-}
-
-// free gives back what the loop's thread made.
-func (l *loop) free() {
-	for _, r := range l.rings {
-		l.closeRing(r)
-	}
-	l.rings = nil
-	l.ringCount.Store(0)
-	l.states.free()
-	l.sendAt.free()
-	l.waitMem.free()
-	l.sends.close()
 }

@@ -1,0 +1,54 @@
+package uring
+
+import "sync/atomic"
+
+// end cancels, and sees end, what the kernel might still read or write for: the
+// sends, whose pieces are the core's, and the reads of eventfds. Polls and
+// accepts hold no memory; closing their ring ends them, which is one pass in
+// the kernel where a cancel of all would search anew for each.
+func (l *loop) end() {
+	for _, r := range l.rings {
+		if r.awaited {
+			l.cancel(l.rings[0], tag(reqChild, 0, 0, uint32(r.index)))
+		}
+		for slot := 0; slot < len(r.state) && l.sends.used > 0; slot++ {
+			if s := uint32(slot); r.state[s]&fSend != 0 {
+				l.cancel(r, r.tag(reqSend, s, l.sendIndex[r.conn(s)]))
+			}
+		}
+	}
+	for left := true; left; {
+		left = l.sends.used > 0
+		for _, r := range l.rings {
+			l.enterNow(r)
+			l.drop(r)
+			left = left || r.awaited
+		}
+	}
+	l.count.show()
+}
+
+// drop reads completions without telling anybody.
+func (l *loop) drop(r *ring) {
+	for tail := atomic.LoadUint32(r.cqTail); r.cqSeen != tail; r.cqSeen++ {
+		switch u := userData(r.cqes[r.cqSeen&uint32(len(r.cqes)-1)].UserData); u.op() {
+		case reqSend:
+			l.sends.give(u.aux())
+		case reqChild:
+			l.rings[u.slot()].awaited = false
+		}
+	}
+}
+
+// free gives back what the loop's thread made.
+func (l *loop) free() {
+	for _, r := range l.rings {
+		l.closeRing(r)
+	}
+	l.rings = nil
+	l.ringCount.Store(0)
+	l.states.free()
+	l.sendAt.free()
+	l.waitMem.free()
+	l.sends.close()
+}
