@@ -139,7 +139,9 @@ func (g *gate) enter(i int) bool {
 
 // leave is said by loop i after it took the listeners out of its set, because
 // room said 0 or, with starved, because no descriptor was free. It asks another
-// to look at what may have been meant for i.
+// to look at what may have been meant for i. Taking the listeners out takes a
+// while, in which the others may have passed i and left as well: then i is asked
+// back itself, or nobody would listen.
 func (g *gate) leave(i int, starved bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -151,7 +153,7 @@ func (g *gate) leave(i int, starved bool) {
 	}
 	g.fill()
 	g.count()
-	if g.resume(i) {
+	if g.resume() {
 		return // who begins to listen sees what waits
 	}
 	for j := range g.seats {
@@ -164,22 +166,22 @@ func (g *gate) leave(i int, starved bool) {
 
 // caughtUp is said by a loop that accepted: those that waited for it may listen
 // again. It costs one load while nobody waits.
-func (g *gate) caughtUp(i int) {
+func (g *gate) caughtUp() {
 	if g.waiting.Load() == 0 {
 		return
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.resume(i)
+	g.resume()
 }
 
-// resume asks those members to listen that may, apart from loop i, which asks
-// for itself. It says whether there are any. mu is held.
-func (g *gate) resume(i int) bool {
+// resume asks those members to listen that may and do not. It says whether there
+// are any. mu is held.
+func (g *gate) resume() bool {
 	any := false
 	low, _ := g.lowest()
 	for j := range g.seats {
-		if j != i && !g.seats[j].accepting && g.seats[j].mayListen(low) {
+		if !g.seats[j].accepting && g.seats[j].mayListen(low) {
 			g.ask(j, askResume)
 			any = true
 		}

@@ -11,10 +11,11 @@ type gateModel struct {
 	t         *testing.T
 	g         *gate
 	listening []bool
+	leaving   []bool // the listeners are out, the gate does not know yet
 }
 
 func newGateModel(t *testing.T, width int, limits ...int32) *gateModel {
-	m := &gateModel{t: t, listening: make([]bool, len(limits))}
+	m := &gateModel{t: t, listening: make([]bool, len(limits)), leaving: make([]bool, len(limits))}
 	m.g = newGate(limits, width, func(int) {})
 	for i := range limits {
 		m.listening[i] = m.g.enter(i)
@@ -24,19 +25,30 @@ func newGateModel(t *testing.T, width int, limits ...int32) *gateModel {
 
 // accept lets loop i accept one connection, if it listens; it says whether it did.
 func (m *gateModel) accept(i int) bool {
+	accepted := m.acceptSlowly(i)
+	m.finish(i)
+	return accepted
+}
+
+// acceptSlowly is accept, but for the last step of a loop that stops to listen.
+func (m *gateModel) acceptSlowly(i int) bool {
 	if !m.listening[i] {
 		return false
 	}
-	room := m.g.room(i)
-	if room > 0 {
-		m.g.seats[i].charged.Add(1)
-		m.g.caughtUp(i)
+	m.g.seats[i].charged.Add(1)
+	m.g.caughtUp()
+	if m.g.room(i) <= 0 {
+		m.listening[i], m.leaving[i] = false, true
 	}
-	if room <= 1 {
-		m.listening[i] = false
+	return true
+}
+
+// finish lets loop i tell the gate that it has stopped to listen, if it has.
+func (m *gateModel) finish(i int) {
+	if m.leaving[i] {
+		m.leaving[i] = false
 		m.g.leave(i, false)
 	}
-	return room > 0
 }
 
 // close lets loop i lose one connection, if it has any.
@@ -45,7 +57,7 @@ func (m *gateModel) close(i int) {
 		return
 	}
 	m.g.seats[i].charged.Add(-1)
-	if !m.listening[i] {
+	if !m.listening[i] && !m.leaving[i] {
 		m.listening[i] = m.g.enter(i)
 	}
 }
@@ -54,7 +66,7 @@ func (m *gateModel) close(i int) {
 func (m *gateModel) answer() {
 	for i := range m.g.seats {
 		asked := m.g.seats[i].asked.Swap(0)
-		if asked&askResume != 0 && !m.listening[i] {
+		if asked&askResume != 0 && !m.listening[i] && !m.leaving[i] {
 			m.listening[i] = m.g.enter(i)
 		}
 	}
@@ -93,8 +105,9 @@ func (m *gateModel) charged() []int32 {
 	return all
 }
 
-// With any mix of accepts and leavings no loop goes over its limit, at most
-// width listen, and as long as anybody has room somebody listens.
+// With any mix of accepts and closes, and however long a loop takes to stop and
+// to answer, no loop goes over its limit, at most width listen, and as long as
+// anybody has room somebody listens.
 func TestGateNeverOverfillsNorStalls(t *testing.T) {
 	for seed := range uint64(50) {
 		rng := rand.New(rand.NewPCG(seed, 1))
@@ -112,12 +125,23 @@ func TestGateNeverOverfillsNorStalls(t *testing.T) {
 			}
 			i := rng.IntN(len(limits))
 			if rng.IntN(100) < arriving {
-				m.accept(i)
+				m.acceptSlowly(i)
 			} else {
 				m.close(i)
 			}
-			m.answer()
-			m.check()
+			if rng.IntN(4) == 0 {
+				m.finish(rng.IntN(len(limits)))
+			}
+			if rng.IntN(4) == 0 {
+				m.answer()
+			}
+			if rng.IntN(8) == 0 {
+				for i := range limits {
+					m.finish(i)
+				}
+				m.answer()
+				m.check()
+			}
 		}
 	}
 }

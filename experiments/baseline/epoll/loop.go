@@ -18,9 +18,6 @@ const (
 	// readBufferBytes is the most that one read takes. A loop has one buffer,
 	// which is touched only as far as requests are long.
 	readBufferBytes = 64 << 10
-	// acceptBatch is the most connections that one loop accepts in one turn,
-	// so that those it holds are served meanwhile.
-	acceptBatch = 256
 	// starvedRetry is the pause of a loop that found no free descriptor though
 	// its own count allows one. The table is shared then, and whoever took the
 	// descriptor may give it back unseen.
@@ -171,7 +168,7 @@ func (l *loop) dispatch(now int64, n int) {
 	if len(l.again) > 0 {
 		l.readAgain(now)
 	}
-	l.answer(now)
+	l.answer()
 	if knocks {
 		l.acceptReady(now, l.events[:n])
 	}
