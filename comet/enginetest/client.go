@@ -43,10 +43,8 @@ func dialAddr(addr string) (*client, error) {
 }
 
 func newClient(c net.Conn) (*client, error) {
-	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
-		return nil, err
-	}
-	return &client{conn: c.(*net.TCPConn), in: bufio.NewReaderSize(c, 512)}, nil
+	n := &client{conn: c.(*net.TCPConn), in: bufio.NewReaderSize(c, 512)}
+	return n, n.patient()
 }
 
 // mustDial connects and closes when the test ends.
@@ -70,8 +68,14 @@ func sub(channel string, seq int) string {
 	return get("/sub?cname=" + channel + "&seq=" + strconv.Itoa(seq))
 }
 
+// patient gives what follows the whole of patience.
+func (c *client) patient() error { return c.conn.SetDeadline(time.Now().Add(patience)) }
+
 // send writes a request or a part of one.
 func (c *client) send(p string) error {
+	if err := c.patient(); err != nil {
+		return err
+	}
 	_, err := io.WriteString(c.conn, p)
 	return err
 }
@@ -154,7 +158,7 @@ func (c *client) silent(d time.Duration) error {
 	if !errors.Is(err, os.ErrDeadlineExceeded) {
 		return fmt.Errorf("want silence, got %q, %v", b, err)
 	}
-	return c.conn.SetReadDeadline(time.Now().Add(patience))
+	return c.patient()
 }
 
 // reply reads one whole reply and masks what differs from run to run. With an
@@ -163,6 +167,9 @@ func (c *client) reply() (string, error) { return c.replyTo("GET") }
 
 // replyTo is reply for a request by any method: one to HEAD has no body.
 func (c *client) replyTo(method string) (string, error) {
+	if err := c.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		return "", err
+	}
 	var got bytes.Buffer
 	err := c.readReply(&got, method)
 	return mask(got.String()), err

@@ -19,8 +19,10 @@ type exchange struct {
 	before []string
 	send   string
 	// held is the channel that must have one subscriber after the request
-	// and before then; empty asks for nothing.
-	held string
+	// and before then; empty asks for nothing. heldAtAll is for the channel
+	// without a name: the server must have one subscriber.
+	held      string
+	heldAtAll bool
 	// then are the admin requests that bring the reply about.
 	then []string
 	// want is the whole reply, masked. Where only the status is promised,
@@ -52,7 +54,7 @@ func (x exchange) run(t *testing.T, s *server) {
 	}
 	defer c.conn.Close()
 	c.mustSend(t, x.send)
-	if x.held != "" {
+	if x.held != "" || x.heldAtAll {
 		s.waitSubscribers(x.held, 1)
 		if err := c.silent(5 * time.Millisecond); err != nil {
 			t.Fatalf("before the push: %v", err)

@@ -178,7 +178,7 @@ func fill(c *client, block string) (sent int, err error) {
 		most  = 4 << 20 // all buffers of the kernel together are smaller by far
 		quiet = 300 * time.Millisecond
 	)
-	defer c.conn.SetWriteDeadline(time.Now().Add(patience))
+	defer c.patient()
 	for sent < most {
 		if err := c.conn.SetWriteDeadline(time.Now().Add(quiet)); err != nil {
 			return sent, err

@@ -17,7 +17,7 @@ func (c *client) reset() error {
 
 // testHalfClose proves that a client that closes its half has left: it is no
 // subscriber any more and its connection ends, even where it had sent a
-// further request, and where reading it had been stopped by a flood.
+// further request or half of one.
 func testHalfClose(t *testing.T, f Factory) {
 	s := newServer(t, f, setup{receiveBuffer: 16 << 10})
 	for _, x := range []struct{ name, channel, after string }{

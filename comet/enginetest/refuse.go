@@ -130,7 +130,7 @@ func flood(t *testing.T, c *client, piece string) {
 			break
 		}
 	}
-	if err := c.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+	if err := c.patient(); err != nil {
 		t.Fatal(err)
 	}
 }

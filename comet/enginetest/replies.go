@@ -84,7 +84,7 @@ var replies = []exchange{
 		send: get("/sub"), want: polled(nextSeq("", 1) + "\n"),
 	}, {
 		name: "empty name is held",
-		send: get("/sub?seq=1"), then: []string{"/push?content=x"},
+		send: get("/sub?seq=1"), heldAtAll: true, then: []string{"/push?content=x"},
 		want: polled(data("", 1, "x") + "\n"),
 	}, {
 		name: "HTTP/1.0", row: "HTTP/1.0 replay",
@@ -239,12 +239,16 @@ func testNoopOfMany(t *testing.T, f Factory) {
 		config:  func(c *comet.Config) { c.PollingTimeout = time.Second },
 		options: comet.EngineOptions{Loops: 2},
 	})
-	held := s.hold(clients, func(int) string { return "nm" })
-	for i, c := range held {
-		if err := c.expect(polled(object("noop", "nm", 0, "") + "\n")); err != nil {
-			t.Fatalf("client %d: %v", i, err)
+	if err := together(clients, func(int) error {
+		c, err := s.dial(comet.DoorFront)
+		if err != nil {
+			return err
 		}
+		defer c.conn.Close()
+		return c.ask(sub("nm", 1), polled(object("noop", "nm", 0, "")+"\n"))
+	}); err != nil {
+		t.Fatal(err)
 	}
 	s.mustCall("/push?cname=nm&content=x")
-	held[0].mustAsk(t, sub("nm", 1), polled(array(data("nm", 1, "x"))))
+	s.mustDial(comet.DoorFront).mustAsk(t, sub("nm", 1), polled(array(data("nm", 1, "x"))))
 }
