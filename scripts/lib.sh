@@ -74,6 +74,8 @@ c1000k_build() {
 	local stamp=
 	git rev-parse HEAD >/dev/null 2>&1 || stamp=-buildvcs=false
 	say "building comet and experiment with $(go env GOVERSION) into $BUILD"
-	go build $stamp -o "$BUILD/" ./comet/cmd/comet ./experiments/cmd/experiment ||
+	# Without this machine's folders in them, the same source gives the same program
+	# anywhere, and profiles that are kept name no one's home.
+	go build -trimpath $stamp -o "$BUILD/" ./comet/cmd/comet ./experiments/cmd/experiment ||
 		die "the build failed, see above"
 }

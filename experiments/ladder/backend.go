@@ -314,7 +314,7 @@ func (b *backend) checkMemory(target int) error {
 func (b *backend) stop() error {
 	var err error
 	if b.load != nil {
-		if e := b.load.Close(); e != nil && b.server != nil && !b.server.gone() {
+		if e := b.load.end(b.o.Force); e != nil && b.server != nil && !b.server.gone() {
 			err = b.load.explain(e)
 		}
 		b.load = nil

@@ -23,6 +23,10 @@ const (
 // first two under pushes at the ladder's rate. They slow the server down:
 // nothing timed is read while they run.
 func (b *backend) profiles(ctx context.Context, target int) error {
+	// First, since the profilers of the others allocate in the same process.
+	if err := b.heapProfile(ctx, target); err != nil {
+		return err
+	}
 	for _, p := range []struct{ kind, page string }{{"cpu", "/debug/pprof/profile"}, {"fgprof", "/debug/fgprof"}} {
 		b.begin(phaseProfile, b.o.ProfileTime.Seconds()+2)
 		before, _, err := b.readCPU()
@@ -46,6 +50,11 @@ func (b *backend) profiles(ctx context.Context, target int) error {
 			return keepError{err}
 		}
 	}
+	return nil
+}
+
+// heapProfile keeps what the server's Go heap holds and has held.
+func (b *backend) heapProfile(ctx context.Context, target int) error {
 	path := b.profilePath(target, "heap")
 	if err := download(ctx, "http://"+b.doors.DebugAddr()+"/debug/pprof/heap", path); err != nil {
 		return fmt.Errorf("heap profile: %w", err)

@@ -14,7 +14,7 @@ const (
 	maxStealFraction    = 0.02 // of the processors' time
 	maxMemoryPressure   = 1.0  // percent of the last 10 s
 	returnTolerance     = 0.02 // of slabs and sockets, against the start
-	returnPatience      = 25 * time.Second
+	returnPatience      = 15 * time.Second
 	returnPatienceQuick = 8 * time.Second // --quick
 	returnPoll          = 500 * time.Millisecond
 	// returnSockets is how many sockets more than at the start are no matter.

@@ -60,6 +60,27 @@ type loadError struct {
 func (e loadError) Error() string { return e.err.Error() }
 func (e loadError) Unwrap() error { return e.err }
 
+// closePatience is how long the load may take to close its connections: a million
+// resets are work for the server, too.
+const closePatience = 90 * time.Second
+
+// end closes all connections and ends the process. Once force is closed it waits
+// for the connections no longer.
+func (p *loadProcess) end(force <-chan struct{}) error {
+	ctx, cancel := context.WithTimeout(context.Background(), closePatience)
+	defer cancel()
+	go func() {
+		select {
+		case <-force:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	// Where this fails the end of the process closes what is left.
+	_, _ = p.CloseAll(ctx, nil)
+	return p.Close()
+}
+
 // explain makes an error of the load's.
 func (p *loadProcess) explain(err error) error { return loadError{err, p.log.lines()} }
 
