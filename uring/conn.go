@@ -220,6 +220,10 @@ func (l *loop) received(r *ring, slot uint32, res int32, flags uint32) {
 		l.finish(r, slot)
 		return
 	}
+	if res <= 0 {
+		// Some kernels take a buffer also for a receive that finds nothing.
+		l.giveBack(r, flags)
+	}
 	switch {
 	case res > 0:
 		more := l.core.Data(l.now, r.conn(slot), r.buf.data(uint16(flags>>giouring.CQEBufferShift), uint32(res)))
@@ -243,7 +247,6 @@ func (l *loop) received(r *ring, slot uint32, res int32, flags uint32) {
 			l.hangup(r, slot) // and nothing more to read
 		}
 	default: // 0 is the peer's end, all else an error
-		l.giveBack(r, flags)
 		l.hangup(r, slot)
 	}
 }
