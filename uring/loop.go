@@ -279,10 +279,11 @@ func (l *loop) reap(r *ring) {
 
 // reapSends makes room in the completion queue while the core's actions are
 // carried out: ends of sends are told at once, as the core expects; all else,
-// also what might open a new connection, is kept for reap.
+// also what might open a new connection, is kept for reap. A send that goes on
+// may fill the submission queue and come here again, and read past this tail.
 func (l *loop) reapSends(r *ring) {
 	tail := atomic.LoadUint32(r.cqTail)
-	for r.cqSeen != tail {
+	for int32(tail-r.cqSeen) > 0 {
 		c := r.cqes[r.cqSeen&uint32(len(r.cqes)-1)]
 		r.cqSeen++
 		u := userData(c.UserData)
