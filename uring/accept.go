@@ -94,8 +94,12 @@ func (l *loop) admit() {
 	l.chooseTarget()
 	for i := range l.acceptors {
 		a := &l.acceptors[i]
-		if a.mode == modeResting && l.now >= a.retryAt {
-			a.mode = modeIdle
+		if a.mode == modeResting {
+			if l.now >= a.retryAt {
+				a.mode = modeIdle
+			} else {
+				l.admitDirty = true // a loaded loop looks each turn, an idle one at the deadline
+			}
 		}
 		switch a.mode {
 		case modeStreaming:
@@ -261,7 +265,6 @@ func (l *loop) acceptFailed(a *acceptor, res int32) {
 func (l *loop) retryDeadline(deadline int64) int64 {
 	for i := range l.acceptors {
 		if a := &l.acceptors[i]; a.mode == modeResting {
-			l.admitDirty = true
 			deadline = min(deadline, a.retryAt)
 		}
 	}
