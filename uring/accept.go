@@ -22,7 +22,9 @@ import (
 //
 // A streaming accept wakes one loop of those that wait on the same listener,
 // the first that armed it. With more than one loop each gives up its place
-// after a number of connections and stands at the end again.
+// after a number of connections and stands at the end again. A loop that has
+// streamed and is full has the others look at the backlog: connections that
+// came at once have woken it alone, more of them than it had room for.
 
 const (
 	// turnsPlace is the number of connections after which a streaming accept
@@ -56,6 +58,7 @@ type acceptor struct {
 	door    comet.Door
 	mode    acceptMode
 	starved bool // it waits for a free slot
+	roused  bool // it has streamed, so arrivals may have woken no other loop
 	gen     uint16
 	ring    *ring // streaming: where to
 	taken   int   // since it was armed
@@ -119,6 +122,7 @@ func (l *loop) admit() {
 func (l *loop) arm(a *acceptor, number uint32) {
 	if a.door == comet.DoorFront && a.singles == 0 && l.mayStream(l.target) {
 		a.mode, a.ring, a.taken = modeStreaming, l.target, 0
+		a.starved, a.roused = false, true
 		a.gen++
 		e := l.entry(a.ring)
 		e.PrepareMultishotAcceptDirect(a.fd, 0, 0, 0)
@@ -136,6 +140,10 @@ func (l *loop) arm(a *acceptor, number uint32) {
 			a.starved = true
 			l.count.n[cAcceptPaused]++
 		}
+		if a.roused {
+			a.roused = false
+			l.handOver()
+		}
 		return
 	}
 	a.starved = false
@@ -150,6 +158,28 @@ func (l *loop) arm(a *acceptor, number uint32) {
 	e := l.entry(l.rings[0])
 	e.PreparePollAdd(a.fd, unix.POLLIN)
 	e.UserData = uint64(tag(reqListen, a.gen, 0, number))
+}
+
+// handOver has the other loops look for connections that are waiting.
+func (l *loop) handOver() {
+	for _, other := range l.e.loops {
+		if other != l {
+			other.lookAgain.Store(true)
+			l.count.n[cWakes]++
+			other.wake()
+		}
+	}
+}
+
+// lookForWaiting has streaming accepts stand again at the end, which begins
+// with what is waiting. Guarded ones hear of every connection anyway.
+func (l *loop) lookForWaiting() {
+	for i := range l.acceptors {
+		if a := &l.acceptors[i]; a.mode == modeStreaming {
+			a.taken = turnsPlace
+			l.admitDirty = true
+		}
+	}
 }
 
 // acceptOne asks for one connection that is waiting now.

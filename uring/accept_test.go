@@ -38,3 +38,59 @@ func TestRestEndsUnderLoad(t *testing.T) {
 		t.Error("still resting, long after its time")
 	}
 }
+
+// TestFullLoopHandsOver proves that connections which woke only a loop that
+// then had no room for them are accepted by another loop that has, though
+// nothing more arrives to wake it.
+func TestFullLoopHandsOver(t *testing.T) {
+	const small, large, reserve, arrivals = 9, 100, 1, 20
+	b := newBench(t, Options{EngineOptions: comet.EngineOptions{MaxConns: small, AdminReserve: reserve}, CQEntries: 4, SQEntries: 4})
+	b.e.rotate = true
+	front := comet.Listener{Door: comet.DoorFront, FD: b.l.acceptors[0].fd, Addr: "a test"}
+	if err := b.e.addLoop(1, large, 0, []comet.Listener{front}); err != nil {
+		t.Fatal(err)
+	}
+	other := b.e.loops[1]
+	if err := other.begin(); err != nil {
+		t.Fatal(err)
+	}
+	other.now = b.e.clock()
+	t.Cleanup(func() {
+		other.end()
+		other.free()
+		unix.Close(other.wakeFD)
+	})
+	both := func() {
+		b.step()
+		other.wake()
+		other.pass()
+	}
+	for range 3 {
+		both() // the small loop stands first
+	}
+	for _, l := range b.e.loops {
+		if m := l.acceptors[0].mode; m != modeStreaming {
+			t.Fatalf("loop %d is in mode %d", l.index, m)
+		}
+	}
+	for range arrivals {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Close(fd)
+		if err := unix.Connect(fd, b.front); err != nil {
+			t.Fatal(err)
+		}
+	}
+	accepts := func() uint64 { return b.l.count.n[cAccepts] + other.count.n[cAccepts] }
+	for range 1_000 {
+		if accepts() == arrivals {
+			break
+		}
+		both()
+	}
+	if accepts() != arrivals || b.l.count.n[cAccepts] != small-reserve {
+		t.Errorf("%d and %d connections accepted, want %d and %d", b.l.count.n[cAccepts], other.count.n[cAccepts], small-reserve, arrivals-small+reserve)
+	}
+}

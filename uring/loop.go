@@ -27,8 +27,8 @@ const (
 	loadedPerWait     = 4
 )
 
-// loop is one locked thread with its rings. All its fields but count, wakeFD
-// and ringCount belong to that thread.
+// loop is one locked thread with its rings. All its fields but count, wakeFD,
+// lookAgain and ringCount belong to that thread.
 type loop struct {
 	e        *Engine
 	index    int
@@ -59,6 +59,7 @@ type loop struct {
 	scratch        uintptr // where the counts of eventfds go, unread
 
 	wakeFD    int
+	lookAgain atomic.Bool // another loop could not take all that had woken it
 	ringCount atomic.Int32
 	count     tally
 }
@@ -310,6 +311,9 @@ func (l *loop) complete(r *ring, u userData, res int32, flags uint32) {
 		l.count.n[cCancelLate]++
 	case reqWake:
 		l.count.n[cWoken]++
+		if l.lookAgain.Swap(false) {
+			l.lookForWaiting()
+		}
 		if flags&giouring.CQEFMore == 0 {
 			l.count.n[cRearms]++
 			l.armWake()
