@@ -91,30 +91,40 @@ func (l *loop) mayStream(r *ring) bool {
 }
 
 // admit arms what may be armed. It runs in every turn after something changed:
-// an accept, a freed slot, an ended request.
+// an accept, a freed slot, an ended request. The listeners that cannot stream
+// come first, as their single accepts count in whether the others may.
 func (l *loop) admit() {
 	l.admitDirty = false
 	l.chooseTarget()
-	for i := range l.acceptors {
-		a := &l.acceptors[i]
-		if a.mode == modeResting {
-			if l.now >= a.retryAt {
-				a.mode = modeIdle
-			} else {
-				l.admitDirty = true // a loaded loop looks each turn, an idle one at the deadline
+	for _, streamers := range [...]bool{false, true} {
+		for i := range l.acceptors {
+			a := &l.acceptors[i]
+			if streamers == (a.door == comet.DoorFront && a.singles == 0) {
+				l.admitTo(a, uint32(i))
 			}
 		}
-		switch a.mode {
-		case modeStreaming:
-			turned := l.e.rotate && a.taken >= turnsPlace
-			if turned || a.ring != l.target || !l.mayStream(a.ring) {
-				a.mode = modeEnding
-				l.count.n[cAcceptMoved]++
-				l.cancel(a.ring, tag(reqAccept, a.gen, 0, uint32(i)))
-			}
-		case modeIdle, modeReady:
-			l.arm(a, uint32(i))
+	}
+}
+
+// admitTo takes the next step of one listener.
+func (l *loop) admitTo(a *acceptor, number uint32) {
+	if a.mode == modeResting {
+		if l.now >= a.retryAt {
+			a.mode = modeIdle
+		} else {
+			l.admitDirty = true // a loaded loop looks each turn, an idle one at the deadline
 		}
+	}
+	switch a.mode {
+	case modeStreaming:
+		turned := l.e.rotate && a.taken >= turnsPlace
+		if turned || a.ring != l.target || !l.mayStream(a.ring) {
+			a.mode = modeEnding
+			l.count.n[cAcceptMoved]++
+			l.cancel(a.ring, tag(reqAccept, a.gen, 0, number))
+		}
+	case modeIdle, modeReady:
+		l.arm(a, number)
 	}
 }
 

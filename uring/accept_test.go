@@ -73,16 +73,7 @@ func TestFullLoopHandsOver(t *testing.T) {
 			t.Fatalf("loop %d is in mode %d", l.index, m)
 		}
 	}
-	for range arrivals {
-		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer unix.Close(fd)
-		if err := unix.Connect(fd, b.front); err != nil {
-			t.Fatal(err)
-		}
-	}
+	b.connect(arrivals, b.front)
 	accepts := func() uint64 { return b.l.count.n[cAccepts] + other.count.n[cAccepts] }
 	for range 1_000 {
 		if accepts() == arrivals {
@@ -92,5 +83,65 @@ func TestFullLoopHandsOver(t *testing.T) {
 	}
 	if accepts() != arrivals || b.l.count.n[cAccepts] != small-reserve {
 		t.Errorf("%d and %d connections accepted, want %d and %d", b.l.count.n[cAccepts], other.count.n[cAccepts], small-reserve, arrivals-small+reserve)
+	}
+}
+
+// connect has n clients in a listener's backlog, before they are accepted.
+func (b *bench) connect(n int, to *unix.SockaddrInet4) (fds []int) {
+	b.t.Helper()
+	for range n {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		b.t.Cleanup(func() { unix.Close(fd) })
+		if err := unix.Connect(fd, to); err != nil {
+			b.t.Fatal(err)
+		}
+		fds = append(fds, fd)
+	}
+	return fds
+}
+
+// TestSinglesBesideStreaming proves that single accepts at the admin door and
+// a streaming accept that is armed in the same turn do not together overrun
+// the table, which would cut clients off.
+func TestSinglesBesideStreaming(t *testing.T) {
+	const (
+		entries = 16
+		spare   = entries + 2 // just enough for streaming with two listeners
+		slots   = spare + 2   // one of each door is held before
+	)
+	b := newBench(t, Options{EngineOptions: optionsFor(1, slots), SQEntries: entries, CQEntries: entries})
+	defer unix.Close(b.dial(b.admin)) // the whole reserve
+	defer unix.Close(b.dial(b.front))
+	front, admin := &b.l.acceptors[0], &b.l.acceptors[1]
+	if front.mode != modeStreaming {
+		t.Fatalf("the front door is in mode %d", front.mode)
+	}
+	front.mode = modeEnding
+	b.l.cancel(front.ring, tag(reqAccept, front.gen, 0, 0))
+	for front.mode == modeEnding {
+		b.step()
+	}
+	if r := b.l.rings[0]; front.mode != modeIdle || r.free != spare {
+		t.Fatalf("the front door is in mode %d with %d slots free", front.mode, r.free)
+	}
+	fds := append(b.connect(spare, b.front), b.connect(entries, b.admin)...)
+	admin.mode, admin.burst = modeReady, entries // as after a time of many
+	admin.gen++
+	b.until("a full table", func() bool { return b.l.count.n[cAccepts] == slots })
+	for range 10 {
+		b.step()
+	}
+	cut := 0
+	for _, fd := range fds {
+		var in [1]byte
+		if _, _, err := unix.Recvfrom(fd, in[:], unix.MSG_DONTWAIT); err != unix.EAGAIN {
+			cut++
+		}
+	}
+	if n := b.l.count.n[cAcceptErrors]; cut != 0 || n != 0 {
+		t.Errorf("%d clients cut off, %d accepts failed", cut, n)
 	}
 }
