@@ -98,7 +98,7 @@ func (b *backend) judge(ctx context.Context, err error) *result.Failure {
 		return nil
 	case ctx.Err() != nil:
 		return nil
-	case b.server != nil && (errors.Is(err, errServerDied) || b.server.gone()):
+	case b.server != nil && b.server.died():
 		f := b.server.failure()
 		return &f
 	default:

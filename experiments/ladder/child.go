@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -118,6 +119,35 @@ func (c *child) stop(force <-chan struct{}) error {
 		return fmt.Errorf("process %d is still there %v after it was killed", c.pid(), killPatience)
 	}
 	return errors.New("the server did not leave when it was asked to (SIGTERM) and was killed")
+}
+
+// How long after an error a server may take to be seen as dead: what it held
+// closes before it is gone, and a million sockets take many seconds.
+const (
+	deathNotice   = time.Second
+	deathPatience = 90 * time.Second
+)
+
+// died tells, after an error that a death would explain, whether the process is
+// gone or going; it waits until it is gone.
+func (c *child) died() bool {
+	return c.waitExit(deathNotice, nil) || c.exiting() && c.waitExit(deathPatience, nil)
+}
+
+// exiting tells whether the kernel is taking the process down.
+func (c *child) exiting() bool {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", c.pid()))
+	if err != nil {
+		return true
+	}
+	// After the name, which may hold anything: state, five numbers, flags.
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	const state, flags, taskExiting = 0, 6, 0x4 // PF_EXITING
+	if len(fields) <= flags {
+		return false
+	}
+	n, err := strconv.ParseUint(fields[flags], 10, 64)
+	return fields[state] == "Z" || err == nil && n&taskExiting != 0
 }
 
 // waitExit waits for the end of the process, until force is closed at the latest.

@@ -77,6 +77,26 @@ func TestForce(t *testing.T) {
 	}
 }
 
+// TestDeath proves that a process that lives is not taken for dead after an
+// error, and that one that is killed is, even before anybody has waited for it.
+func TestDeath(t *testing.T) {
+	log := filepath.Join(t.TempDir(), "log")
+	c, err := startChild(self(t), []string{"deaf"}, log, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	awaitText(t, log, "ready")
+	if c.exiting() || c.died() {
+		t.Error("a living process is said to be dead")
+	}
+	if err := c.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if !c.died() || !c.gone() || !c.exiting() {
+		t.Error("a killed process is said to live")
+	}
+}
+
 // TestPinnedChild proves that a process gets the processors it is given, and
 // that the ladder keeps its own.
 func TestPinnedChild(t *testing.T) {

@@ -31,6 +31,8 @@ func (b *backend) step(ctx context.Context, index, target int) error {
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			err = errors.Join(cause, err)
+		} else if !errors.As(err, new(keepError)) && b.server.died() {
+			err = errors.Join(errServerDied, err)
 		}
 		s.Cut = cutReason(err, b.during)
 	}
