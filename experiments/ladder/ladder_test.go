@@ -318,7 +318,7 @@ func TestRecordThatCannotBeWritten(t *testing.T) {
 	if !errors.As(err, &keep) {
 		t.Errorf("%v", err)
 	}
-	if text := out.String(); !strings.Contains(text, `"count":4711`) || !strings.Contains(text, folder.Path()) {
+	if text := out.String(); !strings.Contains(text, `"count":4711`) || !strings.Contains(text, `"kind":"floor"`) || !strings.Contains(text, folder.Path()) {
 		t.Errorf("the record was not printed:\n%s", text)
 	}
 }

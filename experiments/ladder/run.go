@@ -154,19 +154,37 @@ func (r *run) finish(ctx context.Context) error {
 	return err
 }
 
-// keep writes a record. One that cannot be written is printed instead and ends
-// the run.
+// keep writes a record. One that cannot be written is printed instead, as the
+// line it would have been, and ends the run.
 func (r *run) keep(rec result.Record) error {
+	rec.At = time.Now().UTC()
 	err := r.folder.Append(rec)
 	if err == nil {
 		return nil
 	}
+	rec.Version, rec.Kind = result.Version, kindOf(rec)
 	text, jsonErr := json.Marshal(rec)
 	if jsonErr != nil {
 		return keepError{errors.Join(err, jsonErr)}
 	}
 	r.show.line("this record could not be written to %s:\n%s", filepath.Join(r.folder.Path(), result.DataFile), text)
 	return keepError{err}
+}
+
+// kindOf names the part of a record that is set.
+func kindOf(rec result.Record) result.Kind {
+	switch {
+	case rec.Backend != nil:
+		return result.KindBackend
+	case rec.Step != nil:
+		return result.KindStep
+	case rec.Failure != nil:
+		return result.KindFailure
+	case rec.Floor != nil:
+		return result.KindFloor
+	default:
+		return result.KindMachine
+	}
 }
 
 // fail records a failure, tells it, and lets the run go on.
