@@ -14,8 +14,8 @@ import (
 	"c1000k/experiments/fdtable"
 )
 
-// Options are this engine's options. It has none of its own: what epoll leaves
-// to choose was measured and is said in the package's documentation.
+// Options are this engine's options. It has none of its own; what was tried is
+// said in the package's documentation.
 type Options struct {
 	comet.EngineOptions
 }

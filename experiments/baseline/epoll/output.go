@@ -6,8 +6,8 @@ import (
 	"c1000k/comet"
 )
 
-// gatherBytes is the longest message whose pieces are copied together: below it
-// a copy costs less than the kernel's handling of a vector.
+// gatherBytes is the longest message whose pieces are copied together and sent
+// as one. Longer ones go as a vector.
 const gatherBytes = 2048
 
 // rest is what is left of a send that found no room. It is rare, and so lives in
