@@ -120,6 +120,41 @@ func TestSweep(t *testing.T) {
 	}
 }
 
+// TestHeldChannelHasNoTimer proves that nothing is looked at later of a channel
+// that was left and is held again: a million of them would cost an idle server.
+func TestHeldChannelHasNoTimer(t *testing.T) {
+	h := newHub(t, Config{Channels: 1, History: 1})
+	loop, _, err := h.AddLoop()
+	if err != nil {
+		t.Fatal(err)
+	}
+	armed := func() (n int) {
+		for i := range h.stripes {
+			n += h.stripes[i].wheel.Armed()
+		}
+		return n
+	}
+	publish(t, h, "a", "x", 1)
+	if armed() != 1 {
+		t.Fatal("a channel that nobody holds does not age")
+	}
+	for _, held := range []bool{true, false, true} {
+		v, _ := h.Find([]byte("a"))
+		want := 1
+		if held {
+			v.SetHead(loop, 1)
+			want = 0
+		} else {
+			v.SetHead(loop, 0)
+		}
+		v.Settle(loop, 2)
+		v.Leave()
+		if armed() != want {
+			t.Errorf("held %v: %d timers", held, armed())
+		}
+	}
+}
+
 // TestLimits proves that a table that is full, memory that is used up and a
 // 65th loop are refused and nothing is lost by it.
 func TestLimits(t *testing.T) {

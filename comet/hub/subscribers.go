@@ -36,6 +36,9 @@ func (v View) SetHead(loop int, sub uint32) {
 	}
 	if sub != 0 {
 		c.mask |= bit
+		// Left armed it would be popped for nothing later, all of a broadcast's
+		// channels at the same time, in a server that should be idle then.
+		v.s.wheel.Cancel(v.ID)
 	}
 }
 
@@ -52,8 +55,8 @@ func (v View) Settle(loop int, tick uint32) {
 }
 
 // idle notes that the channel was in use until now and has it looked at when
-// its time has passed. A channel that is held again before is found so then:
-// most are polled again at once, and moving their timer would be for nothing.
+// its time has passed. One that is armed already is found to have been in use
+// then, and armed again.
 func (h *Hub) idle(id arena.Handle, c *channel, s *stripe, tick uint32) {
 	c.lastActive = tick
 	if !c.timer.Armed() {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -50,7 +51,7 @@ func startChild(path string, args []string, logPath string, cpus []int) (*child,
 		return nil, fmt.Errorf("keep the server's log: %w", err)
 	}
 	defer log.Close() // the child has its own
-	fmt.Fprintf(log, "$ %s %s\n", path, strings.Join(args, " "))
+	fmt.Fprintf(log, "$ %s %s\n", filepath.Base(path), strings.Join(args, " "))
 	c := &child{cmd: exec.Command(path, args...), logPath: logPath, exited: make(chan struct{})}
 	if st, err := log.Stat(); err == nil {
 		c.logFrom = st.Size()

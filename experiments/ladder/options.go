@@ -63,6 +63,9 @@ type Options struct {
 	BroadcastAt []int
 	// NoBroadcast leaves all broadcasts out.
 	NoBroadcast bool
+	// Broadcasts is how many follow each of these steps, one when the one before
+	// has arrived; the last of them is measured.
+	Broadcasts int
 	// Seed draws the channels of a push phase.
 	Seed uint64
 	// Results is the folder in which the run's own is made.
@@ -181,6 +184,9 @@ func (o *Options) fill() {
 			o.ReturnPatience = returnPatienceQuick
 		}
 	}
+	if o.Broadcasts == 0 {
+		o.Broadcasts = 1
+	}
 	if o.MemoryAvailable == nil {
 		o.MemoryAvailable = memoryAvailable
 	}
@@ -207,6 +213,9 @@ func (o *Options) checkBackends() error {
 func (o *Options) checkBroadcasts() error {
 	if o.NoBroadcast && len(o.BroadcastAt) > 0 {
 		return errors.New("--broadcast-at and --no-broadcast exclude each other")
+	}
+	if o.Broadcasts < 0 {
+		return fmt.Errorf("--broadcasts %d: must be at least 1 (see --broadcast-at none)", o.Broadcasts)
 	}
 	targets := o.targets()
 	for _, n := range o.BroadcastAt {

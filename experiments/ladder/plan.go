@@ -81,7 +81,7 @@ func planBackend(o *Options) []phase {
 			p = append(p, phase{phasePush, float64(o.pushes(n))/float64(o.PushRate) + 1})
 		}
 		if o.broadcastDue(n) {
-			p = append(p, phase{phaseBroadcast, float64(n) / guessBroadcastRate})
+			p = append(p, phase{phaseBroadcast, float64(o.Broadcasts) * float64(n) / guessBroadcastRate})
 			p = append(p, phase{phaseSettle, o.settle().Window.Seconds() + 1})
 		}
 		if o.Profile != "" && n > 0 {

@@ -116,9 +116,12 @@ func (b *backend) messages(ctx context.Context, s *result.Step) error {
 		}
 	}
 	if b.o.broadcastDue(s.Target) || b.lastOfShort(s) {
-		b.begin(phaseBroadcast, float64(s.Target)/guessBroadcastRate)
-		if s.Broadcast, err = b.broadcast(ctx); err != nil {
-			return err
+		b.begin(phaseBroadcast, float64(b.o.Broadcasts)*float64(s.Target)/guessBroadcastRate)
+		for range b.o.Broadcasts {
+			if s.Broadcast, err = b.broadcast(ctx); err != nil {
+				return err
+			}
+			s.Broadcasts++
 		}
 		if _, s.MemoryAfter, s.KernelAfter, err = b.memory(ctx); err != nil {
 			return err

@@ -66,6 +66,7 @@ func (o *Options) arguments() map[string]string {
 		"to": strconv.Itoa(o.To), "step": strconv.Itoa(o.Step), "quick": strconv.FormatBool(o.Quick),
 		"backends": strings.Join(o.Backends, ","), "push": strconv.Itoa(o.Push), "push-rate": strconv.Itoa(o.PushRate),
 		"broadcast-at": strings.Trim(strings.ReplaceAll(fmt.Sprint(o.BroadcastAt), " ", ","), "[]"),
+		"broadcasts":   strconv.Itoa(o.Broadcasts),
 		"seed":         strconv.FormatUint(o.Seed, 10), "pause": strconv.FormatBool(o.Pause), "expiry": strconv.FormatBool(o.Expiry),
 		"subscribers-per-channel": strconv.Itoa(o.SubscribersPerChannel), "prefault": strconv.FormatBool(o.Prefault),
 		"loops": strconv.Itoa(o.Loops), "pin": o.Pin, "profile": strconv.FormatBool(o.Profile != ""),

@@ -146,10 +146,12 @@ func wrongCell(p *result.Phase) string {
 	return fmt.Sprintf("%s lost, %s repeated, %s out of order", grouped(p.Lost), grouped(p.Repeated), grouped(p.OutOfOrder))
 }
 
-// broadcastTable is one message to every channel, and the memory it leaves.
+// broadcastTable is messages to every channel, the last of a step's broadcasts
+// measured, and the memory that all of them leave: what a connection's channel
+// grew by, and that divided by the messages it got.
 func (l *ladder) broadcastTable(r references) *table {
-	t := newTable("connections", l.structureHead(), "delivered", "lost or wrong", "server CPU", "load CPU", "rate", "last delivery",
-		"RES before", "RES after", "more a connection", "kernel, server, after", "user + kernel after")
+	t := newTable("connections", l.structureHead(), "broadcasts", "delivered", "lost or wrong", "server CPU", "load CPU", "rate", "last delivery",
+		"RES before", "RES after", "more a connection", "a history entry", "kernel, server, after", "user + kernel after")
 	for i := range l.steps {
 		s := &l.steps[i]
 		if s.Broadcast == nil {
@@ -160,7 +162,7 @@ func (l *ladder) broadcastTable(r references) *table {
 		if p.ToLast != nil {
 			last = r.mark(microseconds(*p.ToLast*1e6), p)
 		}
-		row := []string{grouped(int64(s.Target)), structureOf(s), deliveredCell(p), wrongCell(p),
+		row := []string{grouped(int64(s.Target)), structureOf(s), grouped(int64(max(s.Broadcasts, 1))), deliveredCell(p), wrongCell(p),
 			microsecondsOf(p.ServerCPU), microsecondsOf(p.LoadCPU), r.mark(perSecond(p.Rate), p), last}
 		t.add(append(row, afterCells(s)...)...)
 	}
@@ -169,7 +171,7 @@ func (l *ladder) broadcastTable(r references) *table {
 
 // afterCells are the memory before and after a broadcast.
 func afterCells(s *result.Step) []string {
-	before, after, more, sum := missing, missing, missing, missing
+	before, after, more, entry, sum := missing, missing, missing, missing, missing
 	if s.Memory != nil {
 		before = megabytes(float64(s.Memory.Resident))
 	}
@@ -177,13 +179,14 @@ func afterCells(s *result.Step) []string {
 	if m := s.MemoryAfter; m != nil {
 		after = megabytes(float64(m.Resident))
 		if n := s.Connections(); s.Memory != nil && n > 0 {
-			more = bytesEach((float64(m.Resident) - float64(s.Memory.Resident)) / float64(n))
+			grown := (float64(m.Resident) - float64(s.Memory.Resident)) / float64(n)
+			more, entry = bytesEach(grown), bytesEach(grown/float64(max(s.Broadcasts, 1)))
 		}
 		if k != nil {
 			sum = tilde(k) + megabytes(float64(m.Resident)+float64(k.Server))
 		}
 	}
-	return []string{before, after, more, kernelCell(k, serverShare), sum}
+	return []string{before, after, more, entry, kernelCell(k, serverShare), sum}
 }
 
 // cpuSideBySide sets the ladders' CPU beside each other: idle, and that of a

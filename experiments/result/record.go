@@ -114,6 +114,8 @@ type Step struct {
 	Idle       *Idle   `json:"idle,omitempty"`
 	Push       *Phase  `json:"push,omitempty"`
 	Broadcast  *Phase  `json:"broadcast,omitempty"`
+	// Broadcasts is how many were sent at this step; Broadcast is the last.
+	Broadcasts int `json:"broadcasts,omitempty"`
 	// MemoryAfter and KernelAfter are read after the broadcast and a settling.
 	MemoryAfter *Memory             `json:"memory_after_broadcast,omitempty"`
 	KernelAfter *sample.KernelDelta `json:"kernel_after_broadcast,omitempty"`

@@ -22,6 +22,7 @@ type ladderCommand struct {
 	Push        string        `default:"10000" placeholder:"N" help:"Channels that get one message each in a step's push phase; 0 leaves it out. Default ${default}."`
 	PushRate    string        `default:"5000" placeholder:"N" help:"Pushes a second, the same for every backend. Default ${default}."`
 	BroadcastAt []string      `placeholder:"N" help:"Steps that are followed by a broadcast to all. Default: the first, the middle and the last (100,000, 500,000 and 1,000,000). 'none' for no broadcast."`
+	Broadcasts  string        `default:"1" placeholder:"N" help:"Broadcasts at each of these steps, of which the last is measured; ten fill every history. Default ${default}."`
 	Seed        uint64        `default:"1" placeholder:"N" help:"Draws the channels of the push phases; recorded. Default ${default}."`
 	Idle        time.Duration `default:"0s" placeholder:"DURATION" help:"Length of the idle window; three times as long at 0 and at the last step. Default 5s; with --quick 1s."`
 
@@ -84,7 +85,7 @@ func (c *ladderCommand) options() (ladder.Options, error) {
 		into       *int
 	}{
 		{"to", c.To, &o.To}, {"step", c.Step, &o.Step}, {"push", c.Push, &o.Push}, {"push-rate", c.PushRate, &o.PushRate},
-		{"subscribers-per-channel", c.SubscribersPerChannel, &o.SubscribersPerChannel},
+		{"subscribers-per-channel", c.SubscribersPerChannel, &o.SubscribersPerChannel}, {"broadcasts", c.Broadcasts, &o.Broadcasts},
 	} {
 		if f.text == "" {
 			continue
@@ -92,7 +93,7 @@ func (c *ladderCommand) options() (ladder.Options, error) {
 		if *f.into, err = number(f.text); err != nil {
 			return o, fmt.Errorf("--%s: %w", f.flag, err)
 		}
-		if *f.into == 0 && (f.flag == "to" || f.flag == "step") {
+		if *f.into == 0 && (f.flag == "to" || f.flag == "step" || f.flag == "broadcasts") {
 			return o, fmt.Errorf("--%s 0: must be at least 1", f.flag)
 		}
 	}
