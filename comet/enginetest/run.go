@@ -44,6 +44,7 @@ func Run(t *testing.T, f Factory) {
 		{"FullTable", testFullTable},
 		{"ManyTables", testManyTables},
 		{"SlowReader", testSlowReader},
+		{"LargeContent", testLargeContent},
 		{"Churn", testChurn},
 		{"CollectorAndTimers", testCollectorAndTimers},
 		// Last, and side by side, what waits for the polling timeout.

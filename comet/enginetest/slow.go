@@ -90,3 +90,19 @@ func (c *client) expectSlowly(want string) error {
 	}
 	return c.expect(want)
 }
+
+// testLargeContent proves that a request far larger than any buffer on its way
+// is read to its end, and that what it brings goes out whole: to a poll that is
+// held and as a replay.
+func testLargeContent(t *testing.T, f Factory) {
+	const contentBytes = 300_000
+	s := newServer(t, f, setup{})
+	held := s.hold(2, func(int) string { return "large" })
+	content := strings.Repeat("0123456789", contentBytes/10)
+	publisher := s.mustDial(comet.DoorAdmin)
+	publisher.mustAsk(t, post("/push", "cname=large&content="+content), pushed)
+	expectAll(t, held, func(int) string { return polled(data("large", 1, content) + "\n") })
+	publisher.mustAsk(t, post("/push", "cname=large&content="+content), pushed)
+	held[0].mustAsk(t, sub("large", 1), polled(array(data("large", 1, content), data("large", 2, content))))
+	publisher.mustKeep(t)
+}

@@ -1,6 +1,7 @@
 package enginetest
 
 import (
+	"os"
 	"testing"
 	"time"
 
@@ -31,9 +32,25 @@ func testStop(t *testing.T, f Factory) {
 			return
 		}
 		if time.Now().After(end) {
-			t.Fatalf("%d cycles left %d descriptors and %d threads", cycles, fds, tasks)
+			t.Fatalf("%d cycles left %d descriptors and %d threads; there are %v", cycles, fds, tasks, links(t))
 		}
 	}
+}
+
+// links says what each descriptor of the process is.
+func links(t testing.TB) (names []string) {
+	t.Helper()
+	e, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range e {
+		// One that was closed meanwhile has no name.
+		if name, err := os.Readlink("/proc/self/fd/" + d.Name()); err == nil {
+			names = append(names, d.Name()+"="+name)
+		}
+	}
+	return names
 }
 
 // stopOnce starts an engine, puts connections into every state there is, stops

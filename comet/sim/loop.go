@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"bytes"
 	"fmt"
 	"time"
 
@@ -314,5 +313,3 @@ func (p phase) String() string {
 func (a *ask) String() string {
 	return fmt.Sprintf("ask %d (%s of %q, seq %d, HTTP/1.%d) on %v", a.id, a.kind, a.channel, a.seq, a.style.minor, a.sock)
 }
-
-func sameBytes(a, b []byte) bool { return bytes.Equal(a, b) }

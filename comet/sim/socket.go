@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"bytes"
 	"fmt"
 	"regexp"
 	"strings"
@@ -231,7 +232,7 @@ func (s *sending) over() bool { return s.errno != 0 || s.at == len(s.copied) }
 func (s *sending) verify() {
 	at := 0
 	for _, p := range s.pieces {
-		if !sameBytes(p, s.copied[at:at+len(p)]) {
+		if !bytes.Equal(p, s.copied[at:at+len(p)]) {
 			s.sock.loop.w.fail("%v: the memory of a send changed before it was reported: %q was %q", s.sock, p, s.copied[at:at+len(p)])
 		}
 		at += len(p)

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"hash"
 	"hash/fnv"
 	"math/rand/v2"
 	"runtime/debug"
@@ -45,12 +46,10 @@ type world struct {
 	castBusy bool  // a broadcast was written and is not over
 	castLoop *loop // the loop that carries it out
 
-	trace   interface{ Sum64() uint64 }
-	mix     func(kind string, numbers ...int)
-	mixText func([]byte)
-	result  Result
-	nextID  int
-	notes   []string
+	trace  hash.Hash64
+	result Result
+	nextID int
+	notes  []string
 	// story is told every call and action, if it is not nil.
 	story func(string)
 }
@@ -84,28 +83,30 @@ func RunAndTell(seed uint64, story func(line string)) (result Result) {
 }
 
 func newWorld(seed uint64) *world {
-	w := &world{rng: rand.New(rand.NewPCG(seed, 0x51ed2701)), now: startTime, callTime: startTime}
-	h := fnv.New64a()
-	w.trace = h
-	w.mix = func(kind string, numbers ...int) {
-		h.Write([]byte(kind))
-		for _, n := range numbers {
-			h.Write([]byte{byte(n), byte(n >> 8), byte(n >> 16), byte(n >> 24)})
-		}
-		if w.story != nil {
-			w.story(fmt.Sprintf("%12d %s %v", w.now-startTime, kind, numbers))
-		}
-	}
-	w.mixText = func(p []byte) {
-		h.Write(p)
-		if w.story != nil {
-			w.story(fmt.Sprintf("%q", p))
-		}
-	}
+	w := &world{rng: rand.New(rand.NewPCG(seed, 0x51ed2701)), now: startTime, callTime: startTime, trace: fnv.New64a()}
 	w.result.Counters = map[string]uint64{}
 	w.set = newSettings(w.rng, seed)
 	w.model = newModel(w)
 	return w
+}
+
+// mix adds a call or an action to the trace.
+func (w *world) mix(kind string, numbers ...int) {
+	w.trace.Write([]byte(kind))
+	for _, n := range numbers {
+		w.trace.Write([]byte{byte(n), byte(n >> 8), byte(n >> 16), byte(n >> 24)})
+	}
+	if w.story != nil {
+		w.story(fmt.Sprintf("%12d %s %v", w.now-startTime, kind, numbers))
+	}
+}
+
+// mixText adds the bytes that went with it.
+func (w *world) mixText(p []byte) {
+	w.trace.Write(p)
+	if w.story != nil {
+		w.story(fmt.Sprintf("%q", p))
+	}
 }
 
 // start makes the service, its loops and the clients.

@@ -1,0 +1,7 @@
+//go:build race
+
+package sim
+
+// seedsPlain is how many seeds run where nobody says: fewer here, as the race
+// detector makes a run ten times as long and one goroutine has no races.
+const seedsPlain = 50
