@@ -23,10 +23,10 @@ const (
 var refusals = []exchange{
 	{
 		name: "POST on sub", row: "POST on sub",
-		send: "POST /sub?cname=r HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n", want: frontBare("405 Method Not Allowed"),
+		send: "POST /sub?cname=r HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n", want: frontBare("405 Method Not Allowed", ""),
 	}, {
 		name: "PUT on poll",
-		send: "PUT /poll?cname=r HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n", want: frontBare("405 Method Not Allowed"),
+		send: "PUT /poll?cname=r HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n", want: frontBare("405 Method Not Allowed", ""),
 	}, {
 		name: "HEAD on sub", row: "HEAD on sub", method: "HEAD",
 		send: "HEAD /sub?cname=r HTTP/1.1\r\nHost: h\r\n\r\n", want: "HTTP/1.1 405 Method Not Allowed\r\nDate: <date>\r\n\r\n",

@@ -120,6 +120,12 @@ var replies = []exchange{
 		name: "name with a plus",
 		send: get("/sub?cname=a+b%2B"), want: polled(nextSeq("a b+", 1) + "\n"),
 	}, {
+		name: "ping", row: "ping", // an hour is the suite's polling timeout
+		send: get("/ping"), want: frontBare("200 OK", "icomet_cb({\"type\":\"ping\",\"sub_timeout\":3600});\n"),
+	}, {
+		name: "ping with callback", row: "ping with cb",
+		send: get("/ping?cb=g"), want: frontBare("200 OK", "g({\"type\":\"ping\",\"sub_timeout\":3600});\n"),
+	}, {
 		name: "longest name",
 		send: get("/sub?cname=" + longName), want: polled(nextSeq(longName, 1) + "\n"),
 	},

@@ -79,9 +79,10 @@ func adminBare(status, body string) string {
 		strconv.Itoa(len(body)) + "\r\nContent-Type: " + typeLatin + "\r\n\r\n" + body
 }
 
-// frontBare is the front door's refusal of a method.
-func frontBare(status string) string {
-	return "HTTP/1.1 " + status + "\r\nDate: <date>\r\nContent-Length: 0\r\nContent-Type: " + typeLatin + "\r\n\r\n"
+// frontBare is a reply of the front door that is no poll's.
+func frontBare(status, body string) string {
+	return "HTTP/1.1 " + status + "\r\nDate: <date>\r\nContent-Length: " + strconv.Itoa(len(body)) +
+		"\r\nContent-Type: " + typeLatin + "\r\n\r\n" + body
 }
 
 // pushed is the answer to /push and /pub.

@@ -14,7 +14,6 @@ const (
 	laterEvents = "server-sent events"
 	laterClose  = "/close and /clear"
 	laterSign   = "/sign and tokens"
-	laterPing   = "/ping"
 	laterPsub   = "/psub"
 	laterCORS   = "CORS preflight"
 )
@@ -46,8 +45,8 @@ var recordings = []row{
 	{title: "iframe: push", later: laterFrame},
 	{title: "sse: push, broadcast", later: laterEvents},
 	{title: "sse: no seq", later: laterEvents},
-	{title: "ping", later: laterPing},
-	{title: "ping with cb", later: laterPing},
+	{title: "ping"},
+	{title: "ping with cb"},
 	{title: "HTTP/1.0 replay"},
 	{title: "HTTP/1.0 keep-alive replay"},
 	{title: "Connection: close"},
