@@ -67,6 +67,7 @@ func TestRefusedOptions(t *testing.T) {
 		{"1,000 steps", func(o *Options) { o.Step = 1 }},
 		{"--push ", func(o *Options) { o.Push = -1 }},
 		{"--push-rate", func(o *Options) { o.PushRate = 0 }},
+		{"--broadcasts", func(o *Options) { o.Broadcasts = -1 }},
 		{"--subscribers-per-channel", func(o *Options) { o.SubscribersPerChannel = 0 }},
 		{"--loops", func(o *Options) { o.Loops = -1 }},
 		{"--idle", func(o *Options) { o.Idle = time.Millisecond }},
