@@ -45,7 +45,7 @@ type options struct {
 	Channels                 int           `default:"1000000" placeholder:"N" help:"Most channels at once. Address space is reserved for them at start, memory is used as they come. 0: nobody can subscribe. Default ${default}."`
 	MaxConnections           int           `default:"0" placeholder:"N" help:"Most connections at once, both doors together; of these 64 are kept for the admin door. Past it, clients wait in the listen queue. Default: --channels and 64 more, but at least 1024."`
 	MaxSubscribersPerChannel int           `default:"0" placeholder:"N" help:"Most subscribers of one channel; the next one is answered with type 429. 0, the default: no limit."`
-	ChannelBufferSize        int           `default:"10" placeholder:"N" help:"Messages a channel keeps as its history, newest first to stay. 0: none. Default ${default}."`
+	ChannelBufferSize        int           `default:"10" placeholder:"N" help:"Messages a channel keeps as its history; the oldest go first. 0: none. Default ${default}."`
 	ChannelTimeout           time.Duration `default:"30s" placeholder:"DURATION" help:"How long a channel without subscribers lives after its last subscriber or message (30s, 5m, 1h). Default ${default}."`
 	PollingTimeout           time.Duration `default:"30s" placeholder:"DURATION" help:"How long a subscriber is held without a message until it is sent a noop. Default ${default}."`
 
