@@ -15,9 +15,12 @@ const (
 	// eventBatch is the most events of one wait: enough that ten thousand
 	// ready connections cost few waits.
 	eventBatch = 512
-	// readBufferBytes is the most that one read takes. A loop has one buffer,
-	// which is touched only as far as requests are long.
-	readBufferBytes = 64 << 10
+	// readBufferBytes is the most that one read takes: a whole request line
+	// with its headers. The core keeps what a client sends ahead of its reply
+	// until it says stop, so this bounds what a hostile one can have kept.
+	readBufferBytes = 8 << 10
+	// discardBytes is how much unread input a close throws away.
+	discardBytes = 64 << 10
 	// starvedRetry is the pause of a loop that found no free descriptor though
 	// its own count allows one. The table is shared then, and whoever took the
 	// descriptor may give it back unseen.
@@ -221,7 +224,7 @@ func (l *loop) close(now int64, c comet.Conn) {
 	if state&(stateEnded|stateRdhup) == 0 {
 		// Unread input would turn the close into a reset, which overtakes the
 		// last reply at the client.
-		discard(fd, readBufferBytes)
+		discard(fd, discardBytes)
 	}
 	if state&stateSending != 0 {
 		delete(l.partial, c)
