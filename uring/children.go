@@ -102,8 +102,7 @@ func (l *loop) activate(r *ring) {
 // workChildren enters every child that has something to do, and reads it. It
 // says whether the core was told anything, or more is to come.
 func (l *loop) workChildren() (busy bool) {
-	kept := l.active[:0]
-	// An event may activate further children; they are worked on next turn.
+	kept, known := l.active[:0], len(l.active)
 	for _, r := range l.active {
 		l.issueRecvs(r)
 		if r.quiet() {
@@ -123,7 +122,8 @@ func (l *loop) workChildren() (busy bool) {
 		kept = append(kept, r)
 		busy = true
 	}
-	l.active = kept
+	// An event may have activated further children; they are worked on next turn.
+	l.active = append(kept, l.active[known:]...)
 	return busy
 }
 
