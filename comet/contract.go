@@ -137,24 +137,29 @@ type EngineOptions struct {
 	AdminReserve int
 }
 
-// The service's side, by the names engines use:
-//
-//	func (s *Service) NewLoop(maxConns int) (*Loop, error)  any thread, before Start returns; numbered from 0
-//
-//	func (l *Loop) Open(now int64, c Conn, d Door)
-//	func (l *Loop) Data(now int64, c Conn, p []byte) (more bool)  false: stop reading until OpResume
-//	func (l *Loop) Hangup(now int64, c Conn)
-//	func (l *Loop) Sent(now int64, c Conn, token uint16, n int, errno int)
-//	func (l *Loop) Closed(now int64, c Conn)
-//	func (l *Loop) Turn(now int64)
-//	func (l *Loop) Next() *Action          nil: none left; valid until the next call into the loop
-//	func (l *Loop) Sleep() (deadline int64, ok bool)  false: work came in, take another turn
-//	func (l *Loop) Awake()
+// Core is the service's side as an engine calls it: a Loop, of which
+// Service.NewLoop makes one for each of the engine's loops, numbered from 0.
+// Engines hold one by this interface where their tests put another in its place.
 //
 // A loop is single-threaded: one thread calls it, or one at a time. now is in
 // nanoseconds since the Unix epoch and never goes back: the wall clock read
-// once, then the monotonic clock (package comet reads none). A deadline of
-// NoDeadline means: wait for events alone.
+// once, then the monotonic clock (package comet reads none).
+type Core interface {
+	Open(now int64, c Conn, d Door)
+	// Data takes all of p; false means: stop reading until OpResume.
+	Data(now int64, c Conn, p []byte) (more bool)
+	Hangup(now int64, c Conn)
+	Sent(now int64, c Conn, token uint16, n, errno int)
+	Closed(now int64, c Conn)
+	Turn(now int64)
+	// Next is nil when none is left, and valid until the next call into the loop.
+	Next() *Action
+	// Sleep says false when work came in: take another turn.
+	Sleep() (deadline int64, ok bool)
+	Awake()
+}
+
+var _ Core = (*Loop)(nil)
 
 // NoDeadline is the deadline of a loop that waits for events alone.
 const NoDeadline = int64(1<<63 - 1)

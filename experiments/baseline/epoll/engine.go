@@ -22,7 +22,7 @@ type Options struct {
 
 // Engine carries a service by epoll. Its methods may be called from any thread.
 type Engine struct {
-	newLoop   func(maxConns int) (core, error)
+	newLoop   func(maxConns int) (comet.Core, error)
 	options   Options
 	plan      plan
 	loops     []*loop
@@ -38,11 +38,11 @@ type Engine struct {
 // New makes an engine for svc. It refuses options that contradict themselves;
 // what the kernel refuses, Start says.
 func New(svc *comet.Service, o Options) (*Engine, error) {
-	return newEngine(o, func(maxConns int) (core, error) { return svc.NewLoop(maxConns) })
+	return newEngine(o, func(maxConns int) (comet.Core, error) { return svc.NewLoop(maxConns) })
 }
 
 // newEngine makes an engine for any core.
-func newEngine(o Options, newLoop func(maxConns int) (core, error)) (*Engine, error) {
+func newEngine(o Options, newLoop func(maxConns int) (comet.Core, error)) (*Engine, error) {
 	if _, err := makePlan(o.EngineOptions, 0); err != nil {
 		return nil, err
 	}

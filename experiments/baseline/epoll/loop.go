@@ -27,25 +27,11 @@ const (
 	starvedRetry = 100 * time.Millisecond
 )
 
-// core is the service's side of the contract, comet.Loop. Tests put another in
-// its place.
-type core interface {
-	Open(now int64, c comet.Conn, d comet.Door)
-	Data(now int64, c comet.Conn, p []byte) (more bool)
-	Hangup(now int64, c comet.Conn)
-	Sent(now int64, c comet.Conn, token uint16, n int, errno int)
-	Closed(now int64, c comet.Conn)
-	Turn(now int64)
-	Next() *comet.Action
-	Sleep() (deadline int64, ok bool)
-	Awake()
-}
-
 // loop is one event loop: one locked thread, one epoll descriptor, one loop of
 // the core. All but the fields marked shared belong to its thread.
 type loop struct {
 	number int
-	core   core
+	core   comet.Core
 	clock  clock
 	gate   *gate        // shared
 	stop   *atomic.Bool // shared

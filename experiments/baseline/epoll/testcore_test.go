@@ -60,7 +60,7 @@ type testCores struct {
 	bytes  func(c comet.Conn, n int) // called with each Data
 }
 
-func (a *testCores) newLoop(maxConns int) (core, error) {
+func (a *testCores) newLoop(maxConns int) (comet.Core, error) {
 	big, err := arena.Map(bigBytes)
 	if err != nil {
 		return nil, err

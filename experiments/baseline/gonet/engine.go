@@ -34,7 +34,7 @@ type Options struct {
 // Engine carries a service by package net. Its methods may be called from any
 // goroutine.
 type Engine struct {
-	newLoop func(maxConns int) (core, error)
+	newLoop func(maxConns int) (comet.Core, error)
 	options Options
 
 	capacity int    // the most connections, both doors together
@@ -61,11 +61,11 @@ type Engine struct {
 
 // New makes an engine for svc. It refuses options that contradict themselves.
 func New(svc *comet.Service, o Options) (*Engine, error) {
-	return newEngine(o, func(maxConns int) (core, error) { return svc.NewLoop(maxConns) })
+	return newEngine(o, func(maxConns int) (comet.Core, error) { return svc.NewLoop(maxConns) })
 }
 
 // newEngine makes an engine for any core.
-func newEngine(o Options, newLoop func(maxConns int) (core, error)) (*Engine, error) {
+func newEngine(o Options, newLoop func(maxConns int) (comet.Core, error)) (*Engine, error) {
 	if o.MaxConns < 1 || o.Loops < 0 || o.AdminReserve < 0 {
 		return nil, fmt.Errorf("gonet: %d connections, %d loops, %d slots for the admin door:"+
 			" none may be negative, and there must be room for a connection", o.MaxConns, o.Loops, o.AdminReserve)

@@ -9,20 +9,6 @@ import (
 	"c1000k/comet"
 )
 
-// core is the service's side of the contract, comet.Loop. Tests put another in
-// its place.
-type core interface {
-	Open(now int64, c comet.Conn, d comet.Door)
-	Data(now int64, c comet.Conn, p []byte) (more bool)
-	Hangup(now int64, c comet.Conn)
-	Sent(now int64, c comet.Conn, token uint16, n int, errno int)
-	Closed(now int64, c comet.Conn)
-	Turn(now int64)
-	Next() *comet.Action
-	Sleep() (deadline int64, ok bool)
-	Awake()
-}
-
 // clock turns the monotonic clock into the core's time: the wall clock read
 // once, then what has passed since.
 type clock struct{ start time.Time }
@@ -38,7 +24,7 @@ type loop struct {
 	held   atomic.Int32 // connections
 
 	mu      sync.Mutex // of all below
-	core    core
+	core    comet.Core
 	asleep  bool // the core was told so
 	over    bool // the engine stops: the core hears nothing more
 	conns   []*conn
@@ -49,7 +35,7 @@ type loop struct {
 }
 
 // newLoop makes a loop; tick must be run beside it.
-func newLoop(e *Engine, c core, clock clock) *loop {
+func newLoop(e *Engine, c comet.Core, clock clock) *loop {
 	return &loop{
 		engine: e, core: c, clock: clock,
 		timer: time.NewTimer(0), timerAt: comet.NoDeadline,
