@@ -5,6 +5,7 @@ import (
 	"unsafe"
 
 	"c1000k/comet/arena"
+	"c1000k/comet/wire"
 )
 
 // state is where a connection stands.
@@ -13,7 +14,7 @@ type state uint8
 const (
 	stateFree    state = iota
 	stateOpen          // between requests, or in the middle of one
-	stateHeld          // a long-poll waits for a message
+	stateHeld          // a subscriber waits for messages; of a stream a piece may be on its way
 	stateSending       // a reply is with the engine
 	stateClosing       // OpClose was given; waiting for Closed
 )
@@ -25,7 +26,19 @@ const (
 	flagKeepAlive                   // the connection stays after the reply
 	flagPaused                      // the engine was told to stop reading
 	flagContinued                   // the request that is being read was answered with 100 Continue
+	// flagBehind says of a held connection that the channel has messages for
+	// it which are not on its way: they are looked for when a send is over.
+	flagBehind
+	// The highest two bits are the subscriber's mode.
+	modeShift = 6
+	flagMode  = uint8(3 << modeShift)
 )
+
+// mode is how the held connection is served.
+func (r *conn) mode() wire.Mode { return wire.Mode(r.flags >> modeShift) }
+
+// busy reports that a held connection has a send outstanding.
+func (r *conn) busy() bool { return r.out != 0 }
 
 // conn is one connection and its one subscriber: 48 bytes. The engine's
 // descriptor is not stored, since the record's index is its slot.

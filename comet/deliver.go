@@ -57,28 +57,55 @@ func (l *Loop) deliverEntry(e *hub.Entry) {
 		return
 	}
 	v.Unref()
-	due := h != 0 && l.due(l.at(h), e.Seq)
+	if h == 0 || !l.due(l.at(h), e.Seq) {
+		v.Leave()
+		l.unrefEntry(e)
+		return
+	}
+	r := l.at(h)
+	l.name = append(l.name[:0], v.Name()...)
 	missed := uint64(0)
-	if due {
-		missed = l.missed(v, l.at(h), e.Seq)
+	if !r.busy() {
+		missed = l.missed(v, r, e.Seq)
+	}
+	if e.Msg != 0 && l.stays(r) {
+		v.Leave()
+		l.feed(h, r, l.name, e, missed)
+	} else {
 		v.SetHead(l.id, 0)
 		v.Add(-1)
 		v.Settle(l.id, l.tick)
-		l.name = append(l.name[:0], v.Name()...)
-	}
-	v.Leave()
-	if due {
-		r := l.at(h)
+		v.Leave()
 		l.detach(r)
-		l.n.delivered++
-		if missed != 0 {
-			l.makeUp(h, r, l.name, missed)
-		} else {
-			l.answer(h, r, l.message(l.name, e.Seq, e.Msg))
-		}
+		l.dismiss(h, r, l.name, e, missed)
 	}
-	if !plant.Is(plant.LostReference) {
+	l.unrefEntry(e)
+}
+
+// unrefEntry gives back the entry's reference to its message.
+func (l *Loop) unrefEntry(e *hub.Entry) {
+	if e.Msg != 0 && !plant.Is(plant.LostReference) {
 		l.hub.Unref(e.Msg)
+	}
+}
+
+// stays reports whether a held connection goes on being held when it is given
+// a message: it is a stream, or has a send outstanding.
+func (l *Loop) stays(r *conn) bool { return r.mode().Streams() || r.busy() }
+
+// dismiss gives a connection that was held, and is no more, what the entry
+// brings. l.msgs are the messages before it, numbered from missed on, if that
+// is not 0.
+func (l *Loop) dismiss(h uint32, r *conn, name []byte, e *hub.Entry, missed uint64) {
+	switch {
+	case e.Msg == 0:
+		l.sayClosed(h, r, name, e.Seq, missed)
+	case missed != 0:
+		l.n.delivered++
+		l.makeUp(h, r, name, missed)
+	default:
+		l.n.delivered++
+		l.answer(h, r, l.message(name, e.Seq, e.Msg))
 	}
 }
 
@@ -102,9 +129,8 @@ func (l *Loop) missed(v hub.View, r *conn, seq uint64) (from uint64) {
 // was held and is no more.
 func (l *Loop) makeUp(h uint32, r *conn, name []byte, seq uint64) {
 	l.n.caughtUp++
-	l.reply = l.reply[:0]
-	l.replay(r, name, l.callback(r), seq)
-	l.sendReply(h, r)
+	l.composeReplay(name, seq, nil)
+	l.answer(h, r, l.body)
 }
 
 // message is the body of a live delivery: one object, or for a broadcast an
@@ -120,138 +146,4 @@ func (l *Loop) message(name []byte, seq uint64, m hub.Msg) []byte {
 		l.appendMessage(l.esc, seq, m)
 	}
 	return l.body
-}
-
-// stepWalk goes on with the walk for about budget subscribers and returns how
-// many it came to.
-func (l *Loop) stepWalk(budget int) (n int) {
-	w := &l.walk
-	delivered := 0
-	for ; n < budget && w.cursor != 0; n++ {
-		h := w.cursor
-		r := l.at(h)
-		w.cursor = r.nextSub
-		if w.cursor != 0 {
-			l.at(w.cursor).prevSub = 0
-		}
-		if !l.due(r, w.entry.Seq) {
-			l.reattach(h, r)
-			continue
-		}
-		l.detach(r)
-		delivered++
-		l.walkSend(h, r)
-	}
-	l.n.delivered += uint64(delivered)
-	over := w.cursor == 0
-	v := l.hub.Enter(w.entry.Channel)
-	v.Add(-delivered)
-	if over {
-		v.Unref()
-		v.Settle(l.id, l.tick)
-	}
-	v.Leave()
-	if over {
-		l.endWalk()
-	}
-	return max(n, 1)
-}
-
-// reattach puts a subscriber that came after the message back into its list.
-func (l *Loop) reattach(h uint32, r *conn) {
-	v := l.hub.Enter(r.channel)
-	first := v.Head(l.id)
-	v.SetHead(l.id, h)
-	v.Leave()
-	r.prevSub, r.nextSub = 0, first
-	if first != 0 {
-		l.at(first).prevSub = h
-	}
-}
-
-// walkSend sends the walk's message to r: in its most common form from the
-// same memory to all, else composed for it.
-func (l *Loop) walkSend(h uint32, r *conn) {
-	const common = flagHTTP11 | flagKeepAlive
-	w := &l.walk
-	if w.entry.Seq > r.next {
-		v := l.hub.Enter(w.entry.Channel)
-		missed := l.missed(v, r, w.entry.Seq)
-		v.Leave()
-		if missed != 0 {
-			l.makeUp(h, r, l.walkName, missed)
-			return
-		}
-	}
-	if r.flags&common != common || len(l.callback(r)) > 0 {
-		l.answer(h, r, l.message(l.walkName, w.entry.Seq, w.entry.Msg))
-		return
-	}
-	if w.shared == 0 {
-		body := l.message(l.walkName, w.entry.Seq, w.entry.Msg)
-		l.reply = wire.AppendPollReply(l.reply[:0], l.head(r), nil, body)
-		if w.shared = l.newOut(l.reply); w.shared == 0 {
-			l.close(h, r)
-			return
-		}
-		l.outAt(w.shared).refs = 1 // the walk's own
-	}
-	l.send(h, r, w.shared)
-}
-
-func (l *Loop) endWalk() {
-	w := &l.walk
-	if w.shared != 0 {
-		if o := l.outAt(w.shared); o.refs == 1 {
-			l.blocks.Free(w.shared)
-		} else {
-			o.refs--
-		}
-	}
-	if !plant.Is(plant.LostReference) {
-		l.hub.Unref(w.entry.Msg)
-	}
-	*w = walk{}
-}
-
-// catchUp is a pass over all connections of a loop whose inbox was full: each
-// that is held is given what its channel's history holds for it. A loop that
-// falls behind again during a pass goes once round from where it is: so the
-// pass comes to every connection, however often that happens.
-type catchUp struct {
-	at   uint32 // the connection looked at last, its number plus one
-	left uint32 // connections still to look at; 0: no pass is under way
-}
-
-// stepCatchUp goes on with the pass for about budget connections and returns
-// how much of the budget it used.
-func (l *Loop) stepCatchUp(budget int) (used int) {
-	const looksPerSend = 20 // looking costs a twentieth of sending
-	c := &l.catchUp
-	sent, looks := 0, 0
-	for ; sent+looks/looksPerSend < budget && c.left != 0; looks++ {
-		if c.at >= l.high {
-			c.at = 0
-		}
-		c.at++
-		c.left--
-		h := c.at
-		r := l.at(h)
-		if r.state != stateHeld {
-			continue
-		}
-		v := l.hub.Enter(r.channel)
-		from := l.missed(v, r, v.Next())
-		if from == 0 {
-			v.Leave()
-			continue
-		}
-		l.name = append(l.name[:0], v.Name()...)
-		v.Leave()
-		l.unsubscribe(h, r)
-		l.n.delivered++
-		l.makeUp(h, r, l.name, from)
-		sent++
-	}
-	return sent + looks/looksPerSend
 }

@@ -14,11 +14,13 @@ const earlyBytes = 512
 // extraHeader is what begins a connection's extra block: what few connections
 // have and none should pay for. The callback follows it, then the input.
 type extraHeader struct {
-	noop  int64
-	input uint32 // bytes of input not yet used
-	need  uint32 // with fewer of them the parser cannot come to more
-	cb    uint32 // bytes of callback
-	_     uint32
+	noop    int64
+	input   uint32       // bytes of input not yet used
+	need    uint32       // with fewer of them the parser cannot come to more
+	cb      uint32       // bytes of callback
+	pending arena.Handle // messages that wait for the outstanding send: see pending.go
+	final   arena.Handle // the last reply, which follows the outstanding send
+	_       uint32
 }
 
 const extraHeaderBytes = int(unsafe.Sizeof(extraHeader{}))
@@ -47,11 +49,25 @@ func (l *Loop) input(x arena.Handle) []byte {
 	return l.blocks.Bytes(x)[extraHeaderBytes+int(e.cb):][:e.input]
 }
 
-func (l *Loop) freeExtra(r *conn) {
-	if r.extra != 0 {
-		l.blocks.Free(r.extra)
-		r.extra = 0
+// inputBytes is how much input r has that is not yet used.
+func (l *Loop) inputBytes(r *conn) uint32 {
+	if r.extra == 0 {
+		return 0
 	}
+	return l.extraAt(r.extra).input
+}
+
+// freeExtra gives the block back, and what hangs on it.
+func (l *Loop) freeExtra(r *conn) {
+	if r.extra == 0 {
+		return
+	}
+	l.dropPending(r)
+	if e := l.extraAt(r.extra); e.final != 0 {
+		l.blocks.Free(e.final)
+	}
+	l.blocks.Free(r.extra)
+	r.extra = 0
 }
 
 // newExtra gives r a block with room for input of n bytes, in place of the
@@ -67,6 +83,9 @@ func (l *Loop) newExtra(r *conn, noop int64, cb []byte, n int) bool {
 	r.extra = x
 	return true
 }
+
+// needExtra gives r a block if it has none.
+func (l *Loop) needExtra(r *conn) bool { return r.extra != 0 || l.newExtra(r, 0, nil, 0) }
 
 // keep adds p to the input not yet used; false if there is no memory.
 func (l *Loop) keep(r *conn, p []byte) bool {

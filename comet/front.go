@@ -9,50 +9,65 @@ import (
 // headEnd ends the head of a reply.
 const headEnd = "\r\n\r\n"
 
+// modeOf is the mode that a path of the front door asks for.
+func modeOf(path []byte) (m wire.Mode, ok bool) {
+	switch string(path) {
+	case "/sub", "/poll":
+		return wire.ModePoll, true
+	case "/stream":
+		return wire.ModeStream, true
+	case "/iframe":
+		return wire.ModeIframe, true
+	case "/sse":
+		return wire.ModeSSE, true
+	}
+	return 0, false
+}
+
 // front answers or holds the request l.req of a subscriber; false if the
 // connection ends with the reply.
 func (l *Loop) front(h uint32, r *conn) (stay bool) {
 	keep := r.flags&flagKeepAlive != 0
-	switch string(l.req.Path) {
-	case "/sub", "/poll":
-		if l.req.Method != wire.MethodGet {
-			return l.wrongMethod(r, keep)
-		}
-		l.params = wire.ParseParams(&l.par, l.params[:0], l.req.Query, nil)
-		if len(l.par.Cname) > maxNameBytes || len(l.par.Cb) > maxCallbackBytes ||
-			len(l.par.Cb) > 0 && !wire.ValidCallback(l.par.Cb) {
-			l.n.badRequests++
-			l.refuse(r, 400)
-			return false
-		}
-		return l.subscribe(h, r)
-	case "/ping":
-		l.params = wire.ParseParams(&l.par, l.params[:0], l.req.Query, nil)
-		if len(l.par.Cb) > 0 && !wire.ValidCallback(l.par.Cb) {
-			l.n.badRequests++
-			l.refuse(r, 400)
-			return false
-		}
-		begin := len(l.reply)
-		l.reply = wire.AppendPing(l.reply, l.httpDate(), l.par.Cb,
-			int64(l.svc.cfg.PollingTimeout.Seconds()), l.req.Minor, keep)
-		if l.req.Method == wire.MethodHead {
-			head, _, _ := bytes.Cut(l.reply[begin:], []byte(headEnd))
-			l.reply = l.reply[:begin+len(head)+len(headEnd)]
-		}
+	mode, subscribes := modeOf(l.req.Path)
+	if !subscribes && string(l.req.Path) != "/ping" {
+		l.n.badRequests++
+		l.refuse(r, 404)
+		return false
+	}
+	if l.req.Method == wire.MethodOptions && len(l.svc.origin) > 0 {
+		l.reply = wire.AppendPreflight(l.reply, l.httpDate(), l.svc.origin, keep, l.req.Minor)
 		return keep
 	}
-	l.n.badRequests++
-	l.refuse(r, 404)
-	return false
+	if subscribes && l.req.Method != wire.MethodGet {
+		l.n.badRequests++
+		l.appendError(r, 405, keep)
+		return keep
+	}
+	l.params = wire.ParseParams(&l.par, l.params[:0], l.req.Query, nil)
+	if len(l.par.Cname) > maxNameBytes || len(l.par.Cb) > maxCallbackBytes ||
+		len(l.par.Cb) > 0 && !wire.ValidCallback(l.par.Cb) {
+		l.n.badRequests++
+		l.refuse(r, 400)
+		return false
+	}
+	if !subscribes {
+		l.ping(keep)
+		return keep
+	}
+	if mode == wire.ModeSSE {
+		if last, ok := wire.ParseEventID(l.req.LastEventID); ok {
+			l.par.Seq = last + 1
+		}
+	}
+	return l.subscribe(h, r, mode)
 }
 
-func (l *Loop) wrongMethod(r *conn, keep bool) bool {
-	l.n.badRequests++
+func (l *Loop) ping(keep bool) {
+	begin := len(l.reply)
+	l.reply = wire.AppendPing(l.reply, l.httpDate(), l.par.Cb, l.svc.origin,
+		int64(l.svc.cfg.PollingTimeout.Seconds()), l.req.Minor, keep)
 	if l.req.Method == wire.MethodHead {
-		l.reply = wire.AppendHeadError(l.reply, l.httpDate(), 405, keep, l.req.Minor)
-	} else {
-		l.reply = wire.AppendError(l.reply, l.httpDate(), 405, keep, l.req.Minor)
+		head, _, _ := bytes.Cut(l.reply[begin:], []byte(headEnd))
+		l.reply = l.reply[:begin+len(head)+len(headEnd)]
 	}
-	return keep
 }

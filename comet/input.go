@@ -50,7 +50,7 @@ func (l *Loop) Data(now int64, c Conn, p []byte) (more bool) {
 
 // wantsMore says whether to go on reading, and notes if not.
 func (l *Loop) wantsMore(r *conn) bool {
-	if (r.state == stateHeld || r.state == stateSending) && r.extra != 0 && l.extraAt(r.extra).input >= earlyBytes {
+	if (r.state == stateHeld || r.state == stateSending) && l.inputBytes(r) >= earlyBytes {
 		if r.flags&flagPaused == 0 {
 			r.flags |= flagPaused
 			l.n.paused++
@@ -135,7 +135,7 @@ func (l *Loop) process(h uint32, r *conn, p []byte) (rest int) {
 		}
 		p = p[n:]
 		l.n.requests++
-		r.flags &^= flagHTTP11 | flagKeepAlive | flagContinued
+		r.flags &^= flagHTTP11 | flagKeepAlive | flagContinued | flagMode | flagBehind
 		if l.req.Minor == 1 {
 			r.flags |= flagHTTP11
 		}
@@ -161,12 +161,19 @@ func (l *Loop) process(h uint32, r *conn, p []byte) (rest int) {
 }
 
 // refuse answers with an error, after which the connection is closed.
-func (l *Loop) refuse(r *conn, status int) {
+func (l *Loop) refuse(r *conn, status int) { l.appendError(r, status, false) }
+
+// appendError adds a refusal. Front replies say who may read them.
+func (l *Loop) appendError(r *conn, status int, keep bool) {
+	allow := l.svc.origin
+	if r.flags&flagAdmin != 0 {
+		allow = nil
+	}
 	if l.req.Method == wire.MethodHead {
-		l.reply = wire.AppendHeadError(l.reply, l.httpDate(), status, false, l.req.Minor)
+		l.reply = wire.AppendHeadError(l.reply, l.httpDate(), allow, status, keep, l.req.Minor)
 		return
 	}
-	l.reply = wire.AppendError(l.reply, l.httpDate(), status, false, l.req.Minor)
+	l.reply = wire.AppendError(l.reply, l.httpDate(), allow, status, keep, l.req.Minor)
 }
 
 // httpDate is the present date for headers, composed once a second.

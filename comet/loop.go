@@ -61,10 +61,12 @@ type Loop struct {
 
 	// Scratch memory, reused.
 	reply, body, name, esc, params []byte
+	acks                           []byte
 	walkName                       []byte // of the walk's channel; kept from turn to turn
 	msgs                           []hub.Msg
 	date                           [wire.DateBytes]byte
 	dateSecond                     int64
+	epoch                          [16]byte
 	req                            wire.Request
 	par                            wire.Params
 

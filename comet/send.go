@@ -48,7 +48,9 @@ func (l *Loop) send(h uint32, r *conn, x arena.Handle) {
 	o := l.outAt(x)
 	o.refs++
 	r.out = x
-	r.state = stateSending
+	if r.state != stateHeld {
+		r.state = stateSending
+	}
 	l.setDeadline(h, r, l.tick+l.stallTicks)
 	l.n.sends++
 	a := l.action()
@@ -82,12 +84,24 @@ func (l *Loop) Sent(now int64, c Conn, token uint16, n, errno int) {
 	l.n.sentBytes += uint64(n)
 	short := r.out != 0 && n < int(l.outAt(r.out).length)
 	l.releaseOut(r)
-	if r.state != stateSending {
+	if r.state != stateSending && r.state != stateHeld {
 		return // closing: nothing of it matters but the memory
 	}
 	if errno != 0 || short {
 		l.n.sendErrors++
 		l.close(h, r)
+		return
+	}
+	if r.state == stateHeld {
+		l.heldSent(h, r)
+		l.resume(r)
+		return
+	}
+	if r.extra != 0 && l.extraAt(r.extra).final != 0 {
+		e := l.extraAt(r.extra)
+		x := e.final
+		e.final = 0
+		l.send(h, r, x)
 		return
 	}
 	if r.flags&flagKeepAlive == 0 {
@@ -113,7 +127,7 @@ func (l *Loop) resume(r *conn) {
 	if r.flags&flagPaused == 0 || r.state == stateClosing || plant.Is(plant.LostRearm) {
 		return
 	}
-	if r.state != stateOpen && r.extra != 0 && l.extraAt(r.extra).input >= earlyBytes {
+	if r.state != stateOpen && l.inputBytes(r) >= earlyBytes {
 		return
 	}
 	r.flags &^= flagPaused

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"c1000k/comet/hub"
+	"c1000k/comet/wire"
 )
 
 // Config is what a service is made with; DefaultConfig is where to begin.
@@ -39,6 +40,16 @@ type Config struct {
 	Seed uint64
 	// Prefault touches the channels' memory at start.
 	Prefault bool
+	// CORSOrigin is the origin whose pages may read the front door's replies:
+	// one, or "*" for all; empty sends no such header.
+	CORSOrigin string
+	// EarlyHead sends the head of a held poll's reply at once and its body
+	// later, for proxies and clients that do not wait for a head so long.
+	EarlyHead bool
+	// TokenAuth lets in only subscribers that show the token which /sign gave.
+	TokenAuth bool
+	// TokenKey makes the tokens; production draws it from a cryptographic source.
+	TokenKey [32]byte
 	// Version is told by /info and the Server header.
 	Version string
 }
@@ -55,6 +66,7 @@ func DefaultConfig() Config {
 		StallTimeout:      30 * time.Second,
 		MaxContentBytes:   1 << 20,
 		MaxMessageBytes:   4 << 30,
+		CORSOrigin:        "*",
 		Version:           "0.1.0",
 	}
 }
@@ -78,6 +90,9 @@ func (c *Config) check() error {
 	if c.Channels < 0 || c.MaxSubscribersPerChannel < 0 {
 		return fmt.Errorf("comet: negative number of channels or subscribers")
 	}
+	if !wire.ValidOrigin(c.CORSOrigin) {
+		return fmt.Errorf("comet: %q is no origin: * or scheme://host[:port]", c.CORSOrigin)
+	}
 	if c.MaxContentBytes <= 0 || c.MaxContentBytes > maxContentBytes {
 		return fmt.Errorf("comet: a content of %d bytes is outside 1 to %d", c.MaxContentBytes, maxContentBytes)
 	}
@@ -92,6 +107,7 @@ type Service struct {
 	base    atomic.Int64 // now of tick 1; 0 until the first call of any loop
 	version []byte       // escaped for JSON
 	server  []byte       // the Server header's value
+	origin  []byte       // Access-Control-Allow-Origin; nil: none
 
 	mu    sync.Mutex
 	loops []*Loop
@@ -117,7 +133,7 @@ func NewService(cfg Config) (*Service, error) {
 		h.Prefault()
 	}
 	return &Service{
-		cfg: cfg, hub: h,
+		cfg: cfg, hub: h, origin: []byte(cfg.CORSOrigin),
 		version: []byte(cfg.Version), server: []byte("c1000k " + cfg.Version),
 	}, nil
 }

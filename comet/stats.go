@@ -12,7 +12,11 @@ type counts struct {
 	paused, headerTimeouts, idleTimeouts               uint64
 	stallTimeouts, tooManyChannels, tooManySubscribers uint64
 	behind, caughtUp, noMemory, wakes                  uint64
+	streamOverruns, tokenErrors, closedChannels        uint64
 }
+
+// numCounts is how many there are.
+const numCounts = 29
 
 // countNames are the counters as others see them, in the order of list.
 var countNames = []string{
@@ -24,10 +28,11 @@ var countNames = []string{
 	"readers_paused", "header_timeouts", "idle_timeouts",
 	"stall_timeouts", "too_many_channels", "too_many_subscribers",
 	"inbox_behind", "caught_up", "no_memory", "wakes",
+	"stream_overruns", "token_errors", "channels_closed",
 }
 
-func (c *counts) list() [26]uint64 {
-	return [26]uint64{
+func (c *counts) list() [numCounts]uint64 {
+	return [numCounts]uint64{
 		c.opened, c.closed, c.hangups, c.requests, c.badRequests,
 		c.held,
 		c.published, c.broadcasts, c.refusedPublishes,
@@ -36,12 +41,13 @@ func (c *counts) list() [26]uint64 {
 		c.paused, c.headerTimeouts, c.idleTimeouts,
 		c.stallTimeouts, c.tooManyChannels, c.tooManySubscribers,
 		c.behind, c.caughtUp, c.noMemory, c.wakes,
+		c.streamOverruns, c.tokenErrors, c.closedChannels,
 	}
 }
 
 // sharedCounts is the copy of counts that other threads read; brought up to
 // date at the end of each turn.
-type sharedCounts [26]atomic.Uint64
+type sharedCounts [numCounts]atomic.Uint64
 
 func (l *Loop) publishCounts() {
 	for i, n := range l.n.list() {

@@ -1,7 +1,6 @@
 package comet
 
 import (
-	"c1000k/comet/arena"
 	"c1000k/comet/hub"
 	"c1000k/comet/wire"
 )
@@ -14,40 +13,83 @@ const (
 	maxReplayBytes = 1 << 20
 )
 
-// subscribe carries out the sequence table for the poll l.par; false if the
-// connection ends with the reply.
-func (l *Loop) subscribe(h uint32, r *conn) (stay bool) {
+// subscribe carries out the sequence table for the subscriber l.par; false if
+// the connection ends with the reply.
+func (l *Loop) subscribe(h uint32, r *conn, mode wire.Mode) (stay bool) {
 	p := &l.par
-	v, err := l.hub.FindOrCreate(p.Cname, l.tick)
-	if err != nil {
-		l.n.tooManyChannels++
-		return l.inBand(r, wire.Kind429, wire.TooManyChannels)
+	v, ok := l.find(r, mode)
+	if !ok {
+		return r.flags&flagKeepAlive != 0
 	}
 	if v.Full() {
 		v.Touch(l.tick)
 		v.Leave()
 		l.n.tooManySubscribers++
-		return l.inBand(r, wire.Kind429, wire.TooManySubscribers)
+		return l.inBand(r, mode, wire.Kind429, wire.TooManySubscribers)
+	}
+	epoch := v.Epoch()
+	if p.HasEpoch && !l.isEpoch(epoch) {
+		p.Seq = -1 // of another instance: all that this one has is new
+	}
+	if mode.Streams() {
+		l.stream(h, r, v, mode)
+		return true
 	}
 	next := v.Next()
 	switch {
 	case p.Seq == 0 || p.Seq > 0 && uint64(p.Seq) > next:
 		v.Touch(l.tick)
 		v.Leave()
-		return l.object(r, wire.KindNextSeq, int64(next))
+		return l.object(r, wire.KindNextSeq, int64(next), l.appendEpoch(epoch))
 	case p.Seq > 0 && uint64(p.Seq) == next || v.HistoryLen() == 0:
-		l.hold(h, r, v, next)
+		if l.hold(h, r, v, next) && l.svc.cfg.EarlyHead {
+			l.reply = wire.AppendPollHead(l.reply[:0], l.head(r))
+			l.sendReply(h, r)
+			l.reply = l.reply[:0]
+		}
 		return true
 	}
 	var from uint64
 	from, l.msgs = v.From(uint64(max(p.Seq, 1)), l.msgs[:0])
 	v.Touch(l.tick)
 	v.Leave()
-	return l.replay(r, p.Cname, p.Cb, from)
+	var gap []byte
+	if l.gapBefore(from, epoch) {
+		gap = l.appendEpoch(epoch)
+	}
+	l.composeReplay(p.Cname, from, gap)
+	l.reply = wire.AppendPollReply(l.reply, l.head(r), p.Cb, l.body)
+	return r.flags&flagKeepAlive != 0
 }
 
-// hold takes a place in the channel's list of this loop and unlocks v.
-func (l *Loop) hold(h uint32, r *conn, v hub.View, next uint64) {
+// find locks the channel of the subscriber l.par, or answers why there is none
+// for it.
+func (l *Loop) find(r *conn, mode wire.Mode) (v hub.View, ok bool) {
+	p := &l.par
+	if l.svc.cfg.TokenAuth {
+		v, ok = l.hub.Find(p.Cname)
+		if ok && !l.tokenFits(v, p.Token) {
+			v.Leave()
+			ok = false
+		}
+		if !ok {
+			l.n.tokenErrors++
+			l.inBand(r, mode, wire.Kind401, wire.TokenError)
+		}
+		return v, ok
+	}
+	v, err := l.hub.FindOrCreate(p.Cname, l.tick)
+	if err != nil {
+		l.n.tooManyChannels++
+		l.inBand(r, mode, wire.Kind429, wire.TooManyChannels)
+		return v, false
+	}
+	return v, true
+}
+
+// hold takes a place in the channel's list of this loop and unlocks v; false if
+// there was no memory, and the connection is closing.
+func (l *Loop) hold(h uint32, r *conn, v hub.View, next uint64) bool {
 	first := v.Head(l.id)
 	v.SetHead(l.id, h)
 	v.Add(1)
@@ -59,14 +101,19 @@ func (l *Loop) hold(h uint32, r *conn, v hub.View, next uint64) {
 	}
 	r.state = stateHeld
 	l.n.held++
-	if l.par.Noop != 0 || len(l.par.Cb) > 0 {
-		if !l.newExtra(r, l.par.Noop, l.par.Cb, 0) {
+	cb := l.par.Cb
+	if r.mode().Streams() {
+		cb = nil
+	}
+	if l.par.Noop != 0 || len(cb) > 0 {
+		if !l.newExtra(r, l.par.Noop, cb, 0) {
 			l.n.noMemory++
 			l.close(h, r)
-			return
+			return false
 		}
 	}
 	l.setDeadline(h, r, l.pollDeadline())
+	return true
 }
 
 // detach makes r a connection that is held no more; its list is the caller's.
@@ -79,16 +126,22 @@ func (l *Loop) detach(r *conn) {
 // unsubscribe takes a held connection out of its channel.
 func (l *Loop) unsubscribe(h uint32, r *conn) {
 	v := l.hub.Enter(r.channel)
+	w := &l.walk
 	switch {
 	case r.prevSub != 0:
 		l.at(r.prevSub).nextSub = r.nextSub
-	case l.walk.cursor == h:
-		l.walk.cursor = r.nextSub // first of what a walk took out of the list
+	case w.cursor == h:
+		w.cursor = r.nextSub // first of what a walk took out of the list
+	case w.kept == h:
+		w.kept = r.nextSub // first of what it puts back
 	default:
 		v.SetHead(l.id, r.nextSub)
 	}
 	if r.nextSub != 0 {
 		l.at(r.nextSub).prevSub = r.prevSub
+	}
+	if w.keptLast == h {
+		w.keptLast = r.prevSub
 	}
 	v.Add(-1)
 	l.settle(v)
@@ -105,9 +158,9 @@ func (l *Loop) settle(v hub.View) {
 	}
 }
 
-// head is the head of r's long-poll reply.
+// head is the head of r's reply.
 func (l *Loop) head(r *conn) wire.Head {
-	w := wire.Head{Date: l.httpDate()}
+	w := wire.Head{Date: l.httpDate(), Mode: r.mode(), AllowOrigin: l.svc.origin}
 	if r.flags&flagHTTP11 != 0 {
 		w.Minor = 1
 		w.KeepAlive = r.flags&flagKeepAlive != 0
@@ -119,29 +172,42 @@ func (l *Loop) head(r *conn) wire.Head {
 }
 
 // object answers the poll l.par with one object.
-func (l *Loop) object(r *conn, k wire.Kind, seq int64) (stay bool) {
+func (l *Loop) object(r *conn, k wire.Kind, seq int64, content []byte) (stay bool) {
 	l.esc = wire.AppendEscaped(l.esc[:0], l.par.Cname)
-	l.body = wire.AppendObject(l.body[:0], k, l.esc, seq, nil)
+	l.body = wire.AppendObject(l.body[:0], k, l.esc, seq, content)
 	l.reply = wire.AppendPollReply(l.reply, l.head(r), l.par.Cb, l.body)
 	return r.flags&flagKeepAlive != 0
 }
 
-// inBand answers the poll l.par with an error inside a 200, after which the
-// connection stays.
-func (l *Loop) inBand(r *conn, k wire.Kind, text string) (stay bool) {
+// inBand answers the subscriber l.par with an error inside a 200, after which
+// the connection stays.
+func (l *Loop) inBand(r *conn, mode wire.Mode, k wire.Kind, text string) (stay bool) {
+	l.setMode(r, mode)
 	l.esc = wire.AppendEscaped(l.esc[:0], l.par.Cname)
-	l.body = wire.AppendObject(l.body[:0], k, l.esc, 0, []byte(text))
 	w := l.head(r)
 	w.InBandError = true
-	l.reply = wire.AppendPollReply(l.reply, w, l.par.Cb, l.body)
+	if mode.Streams() {
+		l.reply = wire.AppendPollHead(l.reply, w)
+		l.reply = wire.AppendStreamStart(l.reply, mode, w.Minor)
+		l.appendObjectFrame(r, k, 0, []byte(text))
+		l.reply = wire.AppendLastChunk(l.reply, w.Minor)
+	} else {
+		l.body = wire.AppendObject(l.body[:0], k, l.esc, 0, []byte(text))
+		l.reply = wire.AppendPollReply(l.reply, w, l.par.Cb, l.body)
+	}
 	return r.flags&flagKeepAlive != 0
 }
 
-// replay answers with the messages l.msgs, numbered from seq on, and gives
-// their references back.
-func (l *Loop) replay(r *conn, name, cb []byte, seq uint64) (stay bool) {
+// composeReplay makes l.body of the messages l.msgs, numbered from seq on, and
+// gives their references back. Before them stands a gap object with the content
+// gap, unless that is nil.
+func (l *Loop) composeReplay(name []byte, seq uint64, gap []byte) {
 	l.esc = wire.AppendEscaped(l.esc[:0], name)
 	l.body = append(l.body[:0], '[')
+	if gap != nil {
+		l.body = wire.AppendObject(l.body, wire.KindGap, l.esc, int64(seq), gap)
+		l.body = append(l.body, ',')
+	}
 	for i, m := range l.msgs {
 		if i == 0 || len(l.body) < maxReplayBytes {
 			if i > 0 {
@@ -153,8 +219,6 @@ func (l *Loop) replay(r *conn, name, cb []byte, seq uint64) (stay bool) {
 		l.hub.Unref(m)
 	}
 	l.body = append(l.body, ']')
-	l.reply = wire.AppendPollReply(l.reply, l.head(r), cb, l.body)
-	return r.flags&flagKeepAlive != 0
 }
 
 // appendMessage appends message m as the client sees it: after a broadcast it
@@ -171,28 +235,51 @@ func (l *Loop) appendMessage(escName []byte, seq uint64, m hub.Msg) {
 	}
 }
 
-// noop ends a poll that has waited long enough.
-func (l *Loop) noop(h uint32, r *conn) {
+// channelName copies the name of a held connection's channel to l.name.
+func (l *Loop) channelName(r *conn) {
 	v := l.hub.Enter(r.channel)
 	l.name = append(l.name[:0], v.Name()...)
 	v.Leave()
-	l.unsubscribe(h, r)
+}
+
+// noop tells a subscriber that has waited long enough that there is nothing. It
+// ends a poll.
+func (l *Loop) noop(h uint32, r *conn) {
+	l.channelName(r)
 	l.esc = wire.AppendEscaped(l.esc[:0], l.name)
 	l.body = wire.AppendObject(l.body[:0], wire.KindNoop, l.esc, l.noopNumber(r), nil)
 	l.n.noops++
+	if r.mode().Streams() {
+		l.streamNoop(h, r)
+		return
+	}
+	l.unsubscribe(h, r)
 	l.answer(h, r, l.body)
 }
 
-// answer sends body to a connection that was held.
+// answer sends body to a poll that was held.
 func (l *Loop) answer(h uint32, r *conn, body []byte) {
-	l.reply = wire.AppendPollReply(l.reply[:0], l.head(r), l.callback(r), body)
-	l.sendReply(h, r)
+	l.composeHeld(r, body)
+	l.lastReply(h, r)
 }
 
-// walk is a message on its way to many subscribers of one channel: the loop's
-// list was taken out of the channel, and is gone through in slices.
-type walk struct {
-	entry  hub.Entry    // Channel is 0 when there is no walk
-	cursor uint32       // the next subscriber, which is the first of the rest
-	shared arena.Handle // the reply in its most common form, composed once; 0: not yet
+// composeHeld makes l.reply of body for a poll that was held. Its head may have
+// gone before.
+func (l *Loop) composeHeld(r *conn, body []byte) {
+	cb := l.callback(r)
+	if l.svc.cfg.EarlyHead {
+		l.reply = wire.AppendPollBodyHead(l.reply[:0], l.minor(r), cb, len(body))
+	} else {
+		l.reply = wire.AppendPollReplyHead(l.reply[:0], l.head(r), cb, len(body))
+	}
+	l.reply = append(l.reply, body...)
+	l.reply = append(l.reply, wire.PollReplyTail(l.minor(r), len(cb) > 0)...)
+}
+
+// minor is the minor version of HTTP that r speaks.
+func (l *Loop) minor(r *conn) uint8 {
+	if r.flags&flagHTTP11 != 0 {
+		return 1
+	}
+	return 0
 }

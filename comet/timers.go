@@ -45,7 +45,12 @@ func (l *Loop) expire(budget int) {
 		}
 		switch r.state {
 		case stateHeld:
-			l.noop(h, r)
+			if r.busy() {
+				l.n.stallTimeouts++
+				l.close(h, r)
+			} else {
+				l.noop(h, r)
+			}
 		case stateOpen:
 			if r.extra != 0 {
 				l.n.headerTimeouts++

@@ -22,6 +22,7 @@ import (
 type client struct {
 	conn *net.TCPConn
 	in   *bufio.Reader
+	raw  bool // replies are not masked
 }
 
 // dial connects by a door, the first of the fronts.
@@ -171,11 +172,26 @@ func (c *client) replyTo(method string) (string, error) {
 		return "", err
 	}
 	var got bytes.Buffer
-	err := c.readReply(&got, method)
+	err := c.readReply(&got, method, -1)
+	if c.raw {
+		return got.String(), err
+	}
 	return mask(got.String()), err
 }
 
-func (c *client) readReply(got *bytes.Buffer, method string) error {
+// beginning reads the head of a reply without end, and its first chunks.
+func (c *client) beginning(chunks int) (string, error) {
+	if err := c.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		return "", err
+	}
+	var got bytes.Buffer
+	err := c.readReply(&got, "GET", chunks)
+	return mask(got.String()), err
+}
+
+// readReply reads a reply to its end or, if chunks is not negative, so many
+// chunks of it.
+func (c *client) readReply(got *bytes.Buffer, method string, chunks int) error {
 	chunked, length := false, -1
 	for {
 		line, err := c.in.ReadString('\n')
@@ -200,7 +216,7 @@ func (c *client) readReply(got *bytes.Buffer, method string) error {
 	case method == "HEAD":
 		return nil
 	case chunked:
-		return c.readChunks(got)
+		return c.readChunks(got, chunks)
 	case length >= 0:
 		_, err := io.CopyN(got, c.in, int64(length))
 		return err
@@ -209,8 +225,8 @@ func (c *client) readReply(got *bytes.Buffer, method string) error {
 	return err
 }
 
-func (c *client) readChunks(got *bytes.Buffer) error {
-	for {
+func (c *client) readChunks(got *bytes.Buffer, most int) error {
+	for n := 0; n != most; n++ {
 		line, err := c.in.ReadString('\n')
 		got.WriteString(line)
 		if err != nil {
@@ -227,15 +243,21 @@ func (c *client) readChunks(got *bytes.Buffer) error {
 			return nil
 		}
 	}
+	return nil
 }
 
 var (
 	dateLine   = regexp.MustCompile(`(?m)^Date: (.*)\r$`)
+	tokenText  = regexp.MustCompile(`"token":"[0-9a-f]{32}"`)
+	framePage  = regexp.MustCompile(`(?s)1cd\r\n<!DOCTYPE html>.*charset="utf-8".*document\.domain.*<body>\n\r\n`)
 	serverLine = regexp.MustCompile(`(?m)^Server: (\S+) ` + regexp.QuoteMeta(testVersion) + `\r$`)
 )
 
 // dateForm is the one form of a date that HTTP permits to write.
 const dateForm = "Mon, 02 Jan 2006 15:04:05 GMT"
+
+// maskedToken stands for a token, and is as long as one.
+const maskedToken = "<32 hexadecimal digits of token>"
 
 // mask replaces a date that is well formed and of today, and the server's
 // name where the version is right. What is wrong stays, and so differs.
@@ -253,5 +275,6 @@ func mask(reply string) string {
 		return "Date: <date>\r"
 	})
 	head = serverLine.ReplaceAllString(head, "Server: <server>\r")
-	return head + "\r\n" + body
+	body = tokenText.ReplaceAllString(body, `"token":"`+maskedToken+`"`)
+	return head + "\r\n" + framePage.ReplaceAllString(body, "<page>")
 }

@@ -1,6 +1,7 @@
 package enginetest
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -31,6 +32,11 @@ type exchange struct {
 	// closes says that the connection ends after the reply; otherwise one more
 	// request must be answered on it.
 	closes bool
+	// chunks is for a stream, whose reply has no end: want are its head and so
+	// many chunks, after which nothing comes.
+	chunks int
+	// early says that the reply's head comes at once.
+	early bool
 	// method is that of the request, if a reply to it has no body.
 	method string
 }
@@ -40,6 +46,15 @@ func runExchanges(t *testing.T, s *server, table []exchange) {
 	for _, x := range table {
 		t.Run(strings.ReplaceAll(x.name, " ", "_"), func(t *testing.T) { x.run(t, s) })
 	}
+}
+
+// early is the table where every head comes at once.
+func early(table []exchange) []exchange {
+	table = slices.Clone(table)
+	for i := range table {
+		table[i].early = true
+	}
+	return table
 }
 
 func (x exchange) run(t *testing.T, s *server) {
@@ -56,7 +71,7 @@ func (x exchange) run(t *testing.T, s *server) {
 	c.mustSend(t, x.send)
 	if x.held != "" || x.heldAtAll {
 		s.waitSubscribers(x.held, 1)
-		if err := c.silent(5 * time.Millisecond); err != nil {
+		if err := c.silent(5 * time.Millisecond); err != nil && !x.early {
 			t.Fatalf("before the push: %v", err)
 		}
 	}
@@ -65,7 +80,12 @@ func (x exchange) run(t *testing.T, s *server) {
 			t.Fatal(err)
 		}
 	}
-	got, err := c.replyTo(x.method)
+	var got string
+	if x.chunks > 0 {
+		got, err = c.beginning(x.chunks)
+	} else {
+		got, err = c.replyTo(x.method)
+	}
 	switch {
 	case err != nil:
 		t.Fatalf("%v; so far %q", err, got)
@@ -74,9 +94,14 @@ func (x exchange) run(t *testing.T, s *server) {
 	case !strings.HasPrefix(got, x.status):
 		t.Fatalf("%q\ngives\n%q, want\n%q...", x.send, got, x.status)
 	}
-	if x.closes {
+	switch {
+	case x.chunks > 0:
+		if err := c.silent(5 * time.Millisecond); err != nil {
+			t.Fatalf("after the stream's chunks: %v", err)
+		}
+	case x.closes:
 		c.mustEnd(t)
-	} else {
+	default:
 		c.mustKeep(t)
 	}
 }

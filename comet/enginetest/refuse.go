@@ -14,7 +14,7 @@ const (
 	refused400 = "HTTP/1.1 400 Bad Request\r\n"
 	// What fails before its version is known is answered in the older one.
 	unread400 = "HTTP/1.0 400 Bad Request\r\n"
-	notFound  = "HTTP/1.1 404 Not Found\r\nContent-Type: text/html\r\nConnection: close\r\nDate: <date>\r\nContent-Length: "
+	notFound  = "HTTP/1.1 404 Not Found\r\n" + allowAll + "Content-Type: text/html\r\nConnection: close\r\nDate: <date>\r\nContent-Length: "
 )
 
 // refusals are requests that nobody should have sent. The connection ends with
@@ -29,7 +29,7 @@ var refusals = []exchange{
 		send: "PUT /poll?cname=r HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n", want: frontBare("405 Method Not Allowed", ""),
 	}, {
 		name: "HEAD on sub", row: "HEAD on sub", method: "HEAD",
-		send: "HEAD /sub?cname=r HTTP/1.1\r\nHost: h\r\n\r\n", want: "HTTP/1.1 405 Method Not Allowed\r\nDate: <date>\r\n\r\n",
+		send: "HEAD /sub?cname=r HTTP/1.1\r\nHost: h\r\n\r\n", want: "HTTP/1.1 405 Method Not Allowed\r\n" + allowAll + "Date: <date>\r\n\r\n",
 	}, {
 		name: "unknown path", row: "unknown path", send: get("/nope"), status: notFound, closes: true,
 	},

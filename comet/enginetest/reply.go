@@ -13,7 +13,10 @@ const (
 	subscribeHead = "HTTP/1.1 200 OK\r\n" +
 		"Expires: 0\r\n" +
 		"Cache-Control: no-cache\r\n" +
-		"Content-Type: application/json; charset=utf-8\r\n"
+		"Content-Type: application/json; charset=utf-8\r\n" + allowAll
+	// allowAll stands in every reply of the front door, where the recording has
+	// it in server-sent events alone.
+	allowAll   = "Access-Control-Allow-Origin: *\r\n"
 	keptTail   = "Connection: keep-alive\r\nTransfer-Encoding: chunked\r\nDate: <date>\r\n\r\n"
 	closedTail = "Transfer-Encoding: chunked\r\nDate: <date>\r\nConnection: close\r\n\r\n"
 	inBandTail = "Transfer-Encoding: chunked\r\nDate: <date>\r\n\r\n"
@@ -81,7 +84,7 @@ func adminBare(status, body string) string {
 
 // frontBare is a reply of the front door that is no poll's.
 func frontBare(status, body string) string {
-	return "HTTP/1.1 " + status + "\r\nDate: <date>\r\nContent-Length: " + strconv.Itoa(len(body)) +
+	return "HTTP/1.1 " + status + "\r\n" + allowAll + "Date: <date>\r\nContent-Length: " + strconv.Itoa(len(body)) +
 		"\r\nContent-Type: " + typeLatin + "\r\n\r\n" + body
 }
 

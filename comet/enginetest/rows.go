@@ -9,13 +9,7 @@ type row struct {
 }
 
 const (
-	laterStream = "streaming mode"
-	laterFrame  = "iframe mode"
-	laterEvents = "server-sent events"
-	laterClose  = "/close and /clear"
-	laterSign   = "/sign and tokens"
-	laterPsub   = "/psub"
-	laterCORS   = "CORS preflight"
+	laterPsub = "/psub"
 )
 
 // recordings names every recorded reply, in the order of the recording. The
@@ -26,7 +20,7 @@ var recordings = []row{
 	{title: "held, then a push"},
 	{title: "held with cb, then a push"},
 	{title: "held, then a broadcast"},
-	{title: "held, then close", later: laterClose},
+	{title: "held, then close"},
 	{title: "held until noop (polling_timeout 3)"},
 	{title: "replay from 2 of 3"},
 	{title: "replay of one"},
@@ -38,13 +32,13 @@ var recordings = []row{
 	{title: "parameter names in capitals"},
 	{title: "one parameter without ="},
 	{title: "empty query"},
-	{title: "stream: held, push, broadcast", later: laterStream},
-	{title: "stream: replay of 3", later: laterStream},
-	{title: "stream: noop twice (polling_timeout 3)", later: laterStream},
-	{title: "stream: close", later: laterStream},
-	{title: "iframe: push", later: laterFrame},
-	{title: "sse: push, broadcast", later: laterEvents},
-	{title: "sse: no seq", later: laterEvents},
+	{title: "stream: held, push, broadcast"},
+	{title: "stream: replay of 3"},
+	{title: "stream: noop twice (polling_timeout 3)"},
+	{title: "stream: close"},
+	{title: "iframe: push"},
+	{title: "sse: push, broadcast"},
+	{title: "sse: no seq"},
 	{title: "ping"},
 	{title: "ping with cb"},
 	{title: "HTTP/1.0 replay"},
@@ -52,13 +46,13 @@ var recordings = []row{
 	{title: "Connection: close"},
 	{title: "POST on sub"},
 	{title: "HEAD on sub"},
-	{title: "OPTIONS on sub", later: laterCORS},
+	{title: "OPTIONS on sub"},
 	{title: "unknown path"},
 	{title: "content escaping"},
 	{title: "its delivery"},
 	{title: "name escaping"},
 	{title: "too many subscribers (limit 2)"},
-	{title: "same, stream", later: laterStream},
+	{title: "same, stream"},
 	{title: "info with held"},
 	{title: "push"},
 	{title: "push cb"},
@@ -67,12 +61,12 @@ var recordings = []row{
 	{title: "push by PUT"},
 	{title: "broadcast"},
 	{title: "broadcast by POST"},
-	{title: "sign", later: laterSign},
-	{title: "sign with expires and cb", later: laterSign},
-	{title: "clear", later: laterClose},
-	{title: "clear unknown", later: laterClose},
-	{title: "close", later: laterClose},
-	{title: "close unknown", later: laterClose},
+	{title: "sign"},
+	{title: "sign with expires and cb"},
+	{title: "clear"},
+	{title: "clear unknown"},
+	{title: "close"},
+	{title: "close unknown"},
 	{title: "info"},
 	{title: "info of one"},
 	{title: "info of unknown"},
@@ -81,22 +75,24 @@ var recordings = []row{
 	{title: "psub", later: laterPsub},
 	{title: "HTTP/1.0 push"},
 	{title: "unknown admin path"},
-	{title: "auth=token: no token, unknown channel", later: laterSign},
-	{title: "auth=token: stream without token", later: laterStream},
-	{title: "auth=token: sse without token", later: laterEvents},
-	{title: "auth=token: iframe without token", later: laterFrame},
-	{title: "max_channels reached: sign", later: laterSign},
+	{title: "auth=token: no token, unknown channel"},
+	{title: "auth=token: stream without token"},
+	{title: "auth=token: sse without token"},
+	{title: "auth=token: iframe without token"},
+	{title: "max_channels reached: sign"},
 	{title: "max_channels reached: push"},
-	{title: "auth=token: wrong token", later: laterSign},
+	{title: "auth=token: wrong token"},
 }
 
 // allExchanges are the tables in which a row may have its case. Cases that no
 // table can hold name their row in elsewhere.
 func allExchanges() [][]exchange {
-	return [][]exchange{replies, sequence, noHistory, adminReplies, infoReplies, limitReplies, noChannelReplies, refusals}
+	return [][]exchange{replies, sequence, noHistory, adminReplies, infoReplies, limitReplies, noChannelReplies, refusals,
+		streams, streamLimits, signed, closings, noChannelSigns, unsigned, extensions}
 }
 
 // elsewhere are the rows that a test of its own repeats, and that test's name.
 var elsewhere = map[string]string{
-	"held until noop (polling_timeout 3)": "Noop",
+	"held until noop (polling_timeout 3)":    "Noop",
+	"stream: noop twice (polling_timeout 3)": "StreamNoop",
 }

@@ -30,6 +30,16 @@ func Run(t *testing.T, f Factory) {
 		{"Limits", testLimits},
 		{"Refusals", testRefusals},
 		{"Oversized", testOversized},
+		{"Streams", testStreams},
+		{"StreamLimits", testStreamLimits},
+		{"StreamFanOut", testStreamFanOut},
+		{"SlowStream", testSlowStream},
+		{"EarlyHead", testEarlyHead},
+		{"Sign", testSign},
+		{"Tokens", testTokens},
+		{"Close", testClose},
+		{"CloseOfMany", testCloseOfMany},
+		{"Extensions", testExtensions},
 		{"SplitEverywhere", testSplitEverywhere},
 		{"Pipelined", testPipelined},
 		{"EarlyInput", testEarlyInput},
@@ -50,6 +60,7 @@ func Run(t *testing.T, f Factory) {
 		// Last, and side by side, what waits for the polling timeout.
 		{"Noop", testNoop},
 		{"NoopOfMany", testNoopOfMany},
+		{"StreamNoop", testStreamNoop},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, f) })
 	}

@@ -11,7 +11,8 @@ import (
 // InboxEntries is the capacity of a loop's inbox.
 const InboxEntries = 4096
 
-// Entry says that a channel has a new message. It holds a reference to both.
+// Entry says that a channel has a new message, and holds a reference to both;
+// or, without a message, that the channel was closed.
 type Entry struct {
 	Seq     uint64
 	Channel arena.Handle

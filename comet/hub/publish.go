@@ -33,8 +33,9 @@ func (v View) Publish(m Msg, tick uint32) (seq, loops uint64) {
 // Unref gives back what an inbox entry keeps of its channel.
 func (v View) Unref() { v.c.refs-- }
 
-// Is reports whether the channel is the one the entry was made for.
-func (v View) Is(e *Entry) bool { return v.c.home == e.Home }
+// Is reports whether the channel is the one the entry was made for, which may
+// have been closed since.
+func (v View) Is(e *Entry) bool { return (v.c.home^e.Home)&^homeInUse == 0 }
 
 // Walk publishes one message to all channels in slices, so that the loop that
 // does it goes on serving. Channels that come into being meanwhile are left

@@ -59,9 +59,14 @@ func (v View) Settle(loop int, tick uint32) {
 // then, and armed again.
 func (h *Hub) idle(id arena.Handle, c *channel, s *stripe, tick uint32) {
 	c.lastActive = tick
-	if !c.timer.Armed() {
-		h.arm(id, s, tick+h.cfg.TimeoutTicks)
+	if c.timer.Armed() {
+		return
 	}
+	wait := h.cfg.TimeoutTicks
+	if c.home&homeInUse == 0 {
+		wait = 1 // closed: nobody can come back
+	}
+	h.arm(id, s, tick+wait)
 }
 
 func (h *Hub) arm(id arena.Handle, s *stripe, at uint32) {

@@ -1,10 +1,6 @@
 package hub
 
-import (
-	"sync/atomic"
-
-	"c1000k/comet/arena"
-)
+import "c1000k/comet/arena"
 
 // SweepAt is the tick at which Sweep wants to be called, or arena.NeverTick.
 func (h *Hub) SweepAt() uint32 { return h.sweepAt.Load() }
@@ -46,7 +42,7 @@ func (h *Hub) age(id arena.Handle, s *stripe, tick uint32) {
 	switch end := c.lastActive + h.cfg.TimeoutTicks; {
 	case c.mask != 0:
 		// Held: the last to leave arms it again.
-	case end > tick:
+	case end > tick && c.home&homeInUse != 0:
 		h.arm(id, s, end)
 	case c.refs != 0 || c.subs != 0:
 		h.arm(id, s, tick+retryTicks)
@@ -57,11 +53,9 @@ func (h *Hub) age(id arena.Handle, s *stripe, tick uint32) {
 
 // drop frees a channel that nothing refers to.
 func (h *Hub) drop(id arena.Handle, c *channel) {
-	at := &h.buckets[h.bucket(h.nameOf(c))]
-	for *at != id {
-		at = &h.chans.At(*at).chain
+	if c.home&homeInUse != 0 {
+		h.unlink(id, c)
 	}
-	*at = c.chain
 	h.forget(c)
 	if c.ring != 0 {
 		h.rings.Free(c.ring)
@@ -69,7 +63,5 @@ func (h *Hub) drop(id arena.Handle, c *channel) {
 	if c.name != 0 {
 		h.names.Free(c.name)
 	}
-	atomic.StoreUint32(&c.home, c.home&^homeInUse) // the generation stays
 	h.chans.Free(id)
-	h.count.Add(-1)
 }

@@ -86,7 +86,7 @@ func (s style) poll(body string, inBand bool) string {
 		body = s.cb + "(" + strings.TrimSuffix(body, "\n") + ");\n"
 	}
 	head := fmt.Sprintf("HTTP/1.%d 200 OK\r\nExpires: 0\r\nCache-Control: no-cache\r\n"+
-		"Content-Type: application/json; charset=utf-8\r\n", s.minor)
+		"Content-Type: application/json; charset=utf-8\r\nAccess-Control-Allow-Origin: *\r\n", s.minor)
 	if !inBand && !(s.closes && s.minor == 1) {
 		head += "Connection: keep-alive\r\n"
 	}

@@ -52,9 +52,85 @@ func adminReason(status int) string {
 const BroadcastOK = "ok\n"
 
 // AppendPushBody appends the body of a push or pub that was taken, of
-// TypeScript; an empty cb is none.
-func AppendPushBody(dst, cb []byte) []byte {
-	return appendWrapped(dst, cb, `{"type":"ok"}`)
+// TypeScript; an empty cb is none. acks are what [AppendAck] gave; without any
+// it is icomet's body.
+func AppendPushBody(dst, cb, acks []byte) []byte {
+	if len(acks) == 0 {
+		return appendWrapped(dst, cb, `{"type":"ok"}`)
+	}
+	if len(cb) > 0 {
+		dst = append(append(dst, cb...), '(')
+	}
+	dst = append(dst, `{"type":"ok","channels":[`...)
+	dst = append(dst, acks...)
+	dst = append(dst, "]}"...)
+	if len(cb) > 0 {
+		return append(dst, callEnd...)
+	}
+	return append(dst, '\n')
+}
+
+// AppendAck appends, to those before it, what became of a message in one
+// channel: the number it got and how many subscribers there were.
+func AppendAck(dst, escName []byte, seq uint64, receivers int) []byte {
+	if len(dst) > 0 {
+		dst = append(dst, ',')
+	}
+	dst = append(dst, `{"cname":"`...)
+	dst = append(dst, escName...)
+	dst = append(dst, objectSeq...)
+	dst = strconv.AppendUint(dst, seq, 10)
+	dst = append(dst, `,"receivers":`...)
+	dst = strconv.AppendInt(dst, int64(receivers), 10)
+	return append(dst, '}')
+}
+
+// Sign is what /sign tells of a channel.
+type Sign struct {
+	EscName    []byte
+	Seq        uint64 // to subscribe from
+	Token      []byte
+	Expires    int64 // seconds
+	SubTimeout int64 // seconds
+	Cb         []byte
+}
+
+// AppendSignBody appends the body of /sign, of TypeHTML.
+func AppendSignBody(dst []byte, s Sign) []byte {
+	if len(s.Cb) > 0 {
+		dst = append(append(dst, s.Cb...), '(')
+	}
+	dst = append(dst, `{"type":"sign","cname":"`...)
+	dst = append(dst, s.EscName...)
+	dst = append(dst, objectSeq...)
+	dst = strconv.AppendUint(dst, s.Seq, 10)
+	dst = append(dst, `,"token":"`...)
+	dst = append(dst, s.Token...)
+	dst = append(dst, `","expires":`...)
+	dst = strconv.AppendInt(dst, s.Expires, 10)
+	dst = append(dst, `,"sub_timeout":`...)
+	dst = strconv.AppendInt(dst, s.SubTimeout, 10)
+	dst = append(dst, '}')
+	if len(s.Cb) > 0 {
+		return append(dst, callEnd...)
+	}
+	return append(dst, '\n')
+}
+
+// AppendEndBody appends the body of a /close or /clear that was carried out, of
+// TypeHTML: the channel's next number.
+func AppendEndBody(dst []byte, next uint64) []byte {
+	dst = append(dst, "ok "...)
+	dst = strconv.AppendUint(dst, next, 10)
+	return append(dst, '\n')
+}
+
+// AppendNotConnectedBody appends the body of a /close or /clear of a channel
+// that is not there, of TypeHTML.
+func AppendNotConnectedBody(dst, escName []byte) []byte {
+	dst = append(dst, "channel["...)
+	dst = append(dst, escName...)
+	return append(dst, "] not connected\n"...)
 }
 
 // AppendInfoBody appends the body of /info, of TypeHTML.

@@ -65,11 +65,11 @@ func TestNoAllocation(t *testing.T) {
 	for what, f := range map[string]func(){
 		"turn":      func() { h.turn() },
 		"refusal":   func() { Parse(bad, testLimits, &h.r) },
-		"ping":      func() { h.out = AppendPing(h.out[:0], h.date, cb, 30, 1, true) },
-		"error":     func() { h.out = AppendError(h.out[:0], h.date, 400, false, 1) },
+		"ping":      func() { h.out = AppendPing(h.out[:0], h.date, cb, nil, 30, 1, true) },
+		"error":     func() { h.out = AppendError(h.out[:0], h.date, nil, 400, false, 1) },
 		"preflight": func() { h.out = AppendPreflight(h.out[:0], h.date, cb, true, 1) },
 		"admin": func() {
-			h.obj = AppendPushBody(h.obj[:0], cb)
+			h.obj = AppendPushBody(h.obj[:0], cb, nil)
 			h.out = AppendAdmin(h.out[:0], admin, 200, TypeScript, h.obj)
 		},
 		"info": func() { h.out = AppendInfoBody(h.out[:0], cb, 1e6, 1e6) },

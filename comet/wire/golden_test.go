@@ -112,15 +112,15 @@ func (c *call) admin(status int, contentType, body string) []byte {
 }
 
 func (c *call) push() []byte {
-	return c.admin(200, TypeScript, string(AppendPushBody(nil, c.p.Cb)))
+	return c.admin(200, TypeScript, string(AppendPushBody(nil, c.p.Cb, nil)))
 }
 
 func (c *call) error(status int) []byte {
-	return AppendError(nil, []byte(testDate), status, c.r.KeepAlive, c.r.Minor)
+	return AppendError(nil, []byte(testDate), nil, status, c.r.KeepAlive, c.r.Minor)
 }
 
 func (c *call) ping() []byte {
-	return AppendPing(nil, []byte(testDate), c.p.Cb, 3, c.r.Minor, c.r.KeepAlive)
+	return AppendPing(nil, []byte(testDate), c.p.Cb, nil, 3, c.r.Minor, c.r.KeepAlive)
 }
 
 // afterBroadcasts is the history of channel r late in the recording.
@@ -160,7 +160,7 @@ var compose = map[string]func(c *call) []byte{
 	"push by form":   (*call).push,
 	"HTTP/1.0 push":  (*call).push,
 	"POST on sub":    func(c *call) []byte { return c.error(405) },
-	"HEAD on sub":    func(c *call) []byte { return AppendHeadError(nil, []byte(testDate), 405, c.r.KeepAlive, c.r.Minor) },
+	"HEAD on sub":    func(c *call) []byte { return AppendHeadError(nil, []byte(testDate), nil, 405, c.r.KeepAlive, c.r.Minor) },
 	"OPTIONS on sub": func(c *call) []byte { return c.error(501) },
 	"junk after digits": func(c *call) []byte {
 		return c.poll(array(c.object(KindData, c.p.Seq, "m3")))

@@ -8,14 +8,14 @@ import (
 // Params holds the parameters that the server knows. Its slices alias the
 // scratch given to [ParseParams]; an absent one is nil.
 type Params struct {
-	Cname, Cb, Token, Content []byte
+	Cname, Cb, Token, Content, Epoch []byte
 
 	Seq     int64 // 0 when absent
 	Noop    int64 // 0 when absent
 	Expires int64 // seconds, -1 when absent
 
-	HasCname, HasCb, HasToken, HasContent bool
-	HasSeq, HasNoop, HasExpires           bool
+	HasCname, HasCb, HasToken, HasContent, HasEpoch bool
+	HasSeq, HasNoop, HasExpires                     bool
 
 	// Switches: set by any number but 0.
 	Gap, Ack, Snapshot          bool
@@ -100,8 +100,10 @@ func (p *Params) add(scratch, name, value []byte) []byte {
 		if equalFold(name, "noop") {
 			return addNumber(&p.Noop, &p.HasNoop, scratch, value)
 		}
-	case len("cname"): // token
+	case len("cname"): // token, epoch
 		switch {
+		case equalFold(name, "epoch"):
+			return addText(&p.Epoch, &p.HasEpoch, scratch, value)
 		case equalFold(name, "cname"):
 			return addText(&p.Cname, &p.HasCname, scratch, value)
 		case equalFold(name, "token"):

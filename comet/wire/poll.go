@@ -9,12 +9,11 @@ type Head struct {
 	Minor       uint8  // HTTP/1.Minor of the request
 	KeepAlive   bool   // the connection stays; HTTP/1.0 never does after a long-poll
 	InBandError bool   // the object is a Kind401 or Kind429
+	Mode        Mode
 }
 
 const (
-	pollFields = "Expires: 0\r\n" +
-		"Cache-Control: no-cache\r\n" +
-		"Content-Type: application/json; charset=utf-8\r\n"
+	pollFields    = "Expires: 0\r\n" + "Cache-Control: no-cache\r\n"
 	allowOrigin   = "Access-Control-Allow-Origin: "
 	lineKeepAlive = "Connection: keep-alive\r\n"
 	lineClose     = "Connection: close\r\n"
@@ -23,18 +22,17 @@ const (
 	crlf          = "\r\n"
 	lastChunk     = "0\r\n\r\n"
 	// lineClose, which is shorter, stands in place of lineKeepAlive.
-	pollHeadMax    = len(status11+"200 OK\r\n"+pollFields+lineKeepAlive+pollChunked+lineDate+crlf+crlf) + DateBytes
+	pollHeadMax    = len(status11+"200 OK\r\n"+pollFields+"Content-Type: text/event-stream; charset=utf-8\r\n"+lineKeepAlive+pollChunked+lineDate+crlf+crlf) + DateBytes
 	maxHexIntBytes = 16
 )
 
-// AppendPollHead appends the head of a long-poll reply. In HTTP/1.1 the body
-// is chunked; in HTTP/1.0 it ends with the connection.
+// AppendPollHead appends the head of a subscriber's reply, in any mode. In
+// HTTP/1.1 the body is chunked; in HTTP/1.0 it ends with the connection.
 func AppendPollHead(dst []byte, h Head) []byte {
 	dst = append(dst, statusLine(h.Minor)...)
 	dst = append(dst, "200 OK\r\n"+pollFields...)
-	if len(h.AllowOrigin) > 0 {
-		dst = appendField(dst, allowOrigin, h.AllowOrigin)
-	}
+	dst = append(dst, h.Mode.contentType()...)
+	dst = appendOrigin(dst, h.AllowOrigin)
 	closing := h.Minor == 1 && !h.KeepAlive
 	if !h.InBandError && !closing {
 		// Also in HTTP/1.0, which then closes: so it is recorded.

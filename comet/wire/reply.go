@@ -77,8 +77,9 @@ const (
 	pingTail = "});\n"
 )
 
-// AppendPing appends the reply to /ping; an empty cb is icomet_cb.
-func AppendPing(dst []byte, date, cb []byte, subTimeoutSeconds int64, minor uint8, keepAlive bool) []byte {
+// AppendPing appends the reply to /ping; an empty cb is icomet_cb, an empty
+// allow leaves the CORS line out.
+func AppendPing(dst, date, cb, allow []byte, subTimeoutSeconds int64, minor uint8, keepAlive bool) []byte {
 	var digits [maxIntBytes]byte
 	timeout := strconv.AppendInt(digits[:0], subTimeoutSeconds, 10)
 	cbLen := len(cb)
@@ -86,6 +87,7 @@ func AppendPing(dst []byte, date, cb []byte, subTimeoutSeconds int64, minor uint
 		cbLen = len(pingCb)
 	}
 	dst = appendStatus(dst, minor, 200, "OK")
+	dst = appendOrigin(dst, allow)
 	dst = appendFraming(dst, framing{
 		date: date, minor: minor, keepAlive: keepAlive, defaultType: true,
 		length: cbLen + len(pingHead) + len(timeout) + len(pingTail),
@@ -106,19 +108,40 @@ const (
 )
 
 // AppendError appends a refusal of the front door, or of either door before
-// its path is known. 403 and 405 have an empty body, all else a short page.
-func AppendError(dst, date []byte, status int, keepAlive bool, minor uint8) []byte {
-	return appendError(dst, status, framing{date: date, minor: minor, keepAlive: keepAlive})
+// its path is known. 403 and 405 have an empty body, all else a short page. An
+// empty allow leaves the CORS line out.
+func AppendError(dst, date, allow []byte, status int, keepAlive bool, minor uint8) []byte {
+	return appendError(dst, allow, status, framing{date: date, minor: minor, keepAlive: keepAlive})
 }
 
 // AppendHeadError is AppendError as the reply to a HEAD request.
-func AppendHeadError(dst, date []byte, status int, keepAlive bool, minor uint8) []byte {
-	return appendError(dst, status, framing{date: date, minor: minor, keepAlive: keepAlive, bodyless: true})
+func AppendHeadError(dst, date, allow []byte, status int, keepAlive bool, minor uint8) []byte {
+	return appendError(dst, allow, status, framing{date: date, minor: minor, keepAlive: keepAlive, bodyless: true})
 }
 
-func appendError(dst []byte, status int, f framing) []byte {
+// appendOrigin appends the CORS line, unless allow is empty.
+func appendOrigin(dst, allow []byte) []byte {
+	if len(allow) == 0 {
+		return dst
+	}
+	return appendField(dst, allowOrigin, allow)
+}
+
+// ValidOrigin reports whether s may stand in Access-Control-Allow-Origin: "*",
+// an origin of printable ASCII, or nothing.
+func ValidOrigin(s string) bool {
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] >= 0x7f || s[i] == ',' {
+			return false
+		}
+	}
+	return true
+}
+
+func appendError(dst, allow []byte, status int, f framing) []byte {
 	reason := StatusText(status)
 	dst = appendStatus(dst, f.minor, status, reason)
+	dst = appendOrigin(dst, allow)
 	if status == 403 || status == 405 {
 		f.defaultType = true
 		return appendFraming(dst, f)

@@ -115,7 +115,7 @@ func TestErrorIsHTTP(t *testing.T) {
 		for minor := range uint8(2) {
 			for _, keepAlive := range bools {
 				wantClose := !keepAlive
-				reply := AppendError([]byte("|"), []byte(testDate), status, keepAlive, minor)[1:]
+				reply := AppendError([]byte("|"), []byte(testDate), nil, status, keepAlive, minor)[1:]
 				resp, body := readReply(t, "GET", reply, wantClose)
 				if resp.Status != itoa(status)+" "+StatusText(status) || StatusText(status) == "Error" {
 					t.Errorf("status %q", resp.Status)
@@ -126,7 +126,7 @@ func TestErrorIsHTTP(t *testing.T) {
 				if (status == 401) != (resp.Header.Get("Www-Authenticate") == "Bearer") {
 					t.Errorf("%d: challenge %q", status, resp.Header.Get("Www-Authenticate"))
 				}
-				reply = AppendHeadError(nil, []byte(testDate), status, keepAlive, minor)
+				reply = AppendHeadError(nil, []byte(testDate), nil, status, keepAlive, minor)
 				readReply(t, "HEAD", reply, wantClose)
 				if !bytes.HasSuffix(reply, []byte("\r\n\r\n")) {
 					t.Errorf("%q: a body for a HEAD", reply)
@@ -141,7 +141,7 @@ func TestPingIsHTTP(t *testing.T) {
 	for minor := range uint8(2) {
 		for _, keepAlive := range bools {
 			for cb, want := range map[string]string{"": "icomet_cb", "g": "g"} {
-				reply := AppendPing(nil, []byte(testDate), []byte(cb), 12345, minor, keepAlive)
+				reply := AppendPing(nil, []byte(testDate), []byte(cb), nil, 12345, minor, keepAlive)
 				_, body := readReply(t, "GET", reply, !keepAlive)
 				if want += "({\"type\":\"ping\",\"sub_timeout\":12345});\n"; body != want {
 					t.Errorf("body %q, want %q", body, want)

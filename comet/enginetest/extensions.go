@@ -1,0 +1,105 @@
+package enginetest
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"c1000k/comet"
+)
+
+// ack is a push's answer that tells what became of it.
+func ack(channels ...string) string {
+	return adminReply(typeScript, `{"type":"ok","channels":[`+strings.Join(channels, ",")+"]}\n")
+}
+
+func acked(name string, seq, receivers int) string {
+	return `{"cname":"` + name + `","seq":` + decimal(seq) + `,"receivers":` + decimal(receivers) + `}`
+}
+
+// extensions are what icomet has not.
+var extensions = []exchange{
+	{
+		name: "push with ack", door: comet.DoorAdmin, before: three("a1"),
+		send: get("/push?cname=a1&content=x&ack=1"), want: ack(acked("a1", 4, 0)),
+	}, {
+		name: "push with ack and callback", door: comet.DoorAdmin,
+		send: get("/push?cname=a2&content=x&ack=1&cb=k"),
+		want: adminReply(typeScript, wrapped("k", `{"type":"ok","channels":[`+acked("a2", 1, 0)+"]}\n")),
+	}, {
+		name: "push to several", door: comet.DoorAdmin, before: three("m1"),
+		send: get("/push?cname=m1&content=x&cname=m2&ack=1&cname=m%22"), want: ack(acked("m1", 4, 0), acked("m2", 1, 0), acked(`m\"`, 1, 0)),
+	}, {
+		name: "push to several without ack", door: comet.DoorAdmin,
+		send: get("/push?cname=m3&cname=m4&content=y"), want: pushed,
+	}, {
+		name: "what the second got",
+		send: sub("m4", 1), want: polled(array(data("m4", 1, "y"))),
+	}, {
+		name: "several by form", door: comet.DoorAdmin,
+		send: post("/push?cname=no", "cname=m5&cname=m6&content=z&ack=1"), want: ack(acked("m5", 1, 0), acked("m6", 1, 0)),
+	}, {
+		name: "the form's names alone count", door: comet.DoorAdmin,
+		send: get("/check?cname=no"), want: adminReply(typeHTML, "{}\n"),
+	}, {
+		name: "several with one too long", door: comet.DoorAdmin,
+		send: get("/push?cname=m7&content=z&cname=" + longName + "n"), want: adminBare("400 Bad Request", ""),
+	}, {
+		name: "nothing was published then", door: comet.DoorAdmin,
+		send: get("/check?cname=m7"), want: adminReply(typeHTML, "{}\n"),
+	},
+}
+
+var epochForm = regexp.MustCompile(`"content":"([0-9a-f]{16})"`)
+
+// testExtensions proves acknowledgements, pushes to several channels, and that
+// a client that asks for gaps learns of each: of messages that are gone, and of
+// another channel in place of the old one.
+func testExtensions(t *testing.T, f Factory) {
+	s := newServer(t, f, setup{})
+	runExchanges(t, s, extensions)
+	held := s.hold(3, func(int) string { return "ar" })
+	c := s.mustDial(comet.DoorAdmin)
+	c.mustAsk(t, get("/push?cname=ar&content=x&ack=1"), ack(acked("ar", 1, 3)))
+	expectAll(t, held, func(int) string { return polled(data("ar", 1, "x") + "\n") })
+
+	g := s.mustDial(comet.DoorFront)
+	epochOf := func(channel string) string {
+		t.Helper()
+		reply, err := g.do(get("/sub?gap=1&cname=" + channel))
+		m := epochForm.FindStringSubmatch(reply)
+		if err != nil || m == nil {
+			t.Fatalf("no epoch: %q, %v", reply, err)
+		}
+		return m[1]
+	}
+	for n := 1; n <= 12; n++ {
+		s.mustCall("/push?cname=g&content=" + decimal(n))
+	}
+	epoch := epochOf("g")
+	gap := func(name string, seq int, epoch string) string { return object("gap", name, seq, epoch) }
+	whole := strings.TrimSuffix(strings.TrimPrefix(replayOf("g", 3, 12), "["), "]\n")
+	// Without gap=1 nobody is told.
+	g.mustAsk(t, sub("g", 1), polled(replayOf("g", 3, 12)))
+	g.mustAsk(t, get("/sub?gap=1&cname=g&seq=1"), polled(array(gap("g", 3, epoch), whole)))
+	g.mustAsk(t, get("/sub?gap=1&cname=g&seq=-1"), polled(array(gap("g", 3, epoch), whole)))
+	g.mustAsk(t, get("/sub?gap=1&cname=g&seq=3"), polled(array(whole)))
+	g.mustAsk(t, get("/sub?gap=1&cname=g&seq=3&epoch="+epoch), polled(array(whole)))
+	stream := s.mustDial(comet.DoorFront)
+	stream.mustSend(t, get("/stream?gap=1&cname=g&seq=2"))
+	if got, err := stream.beginning(2); err != nil || got != streamHead+lines(gap("g", 3, epoch), data("g", 3, "3")) {
+		t.Errorf("stream with a gap: %q, %v", got, err)
+	}
+	// Another channel of the same name, which has come as far.
+	s.mustCall("/close?cname=g")
+	for n := 1; n <= 4; n++ {
+		s.mustCall("/push?cname=g&content=" + decimal(n))
+	}
+	next := epochOf("g")
+	if next == epoch {
+		t.Error("a channel and its successor have the same epoch")
+	}
+	all := strings.TrimSuffix(strings.TrimPrefix(replayOf("g", 1, 4), "["), "]\n")
+	g.mustAsk(t, get("/sub?gap=1&cname=g&seq=3&epoch="+epoch), polled(array(gap("g", 1, next), all)))
+	g.mustAsk(t, get("/sub?gap=1&cname=g&seq=3&epoch="+next), polled(replayOf("g", 3, 4)))
+}

@@ -1,0 +1,64 @@
+package comet
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/binary"
+	"encoding/hex"
+
+	"c1000k/comet/hub"
+)
+
+// tokenBytes is the length of a token, which is told in hexadecimal.
+const tokenBytes = 16
+
+// token is the channel's token: the same for the channel's whole life, another
+// for the next channel of that name. It is not kept anywhere: it is what the
+// service's key makes of the channel's instance and name.
+func (l *Loop) token(v hub.View) (t [2 * tokenBytes]byte) {
+	mac := hmac.New(sha256.New, l.svc.cfg.TokenKey[:])
+	var instance [12]byte
+	binary.LittleEndian.PutUint64(instance[:], v.Epoch())
+	binary.LittleEndian.PutUint32(instance[8:], v.ID)
+	mac.Write(instance[:])
+	mac.Write(v.Name())
+	hex.Encode(t[:], mac.Sum(nil)[:tokenBytes])
+	return t
+}
+
+// tokenFits compares a token in constant time.
+func (l *Loop) tokenFits(v hub.View, token []byte) bool {
+	want := l.token(v)
+	return subtle.ConstantTimeCompare(want[:], token) == 1
+}
+
+// appendEpoch is the content of an object that tells a client which instance of
+// the channel it has to do with; nil for a client that did not ask by gap=1.
+// It is scratch memory.
+func (l *Loop) appendEpoch(epoch uint64) []byte {
+	if !l.par.Gap {
+		return nil
+	}
+	return hexEpoch(l.epoch[:], epoch)
+}
+
+func hexEpoch(dst []byte, epoch uint64) []byte {
+	var raw [8]byte
+	binary.BigEndian.PutUint64(raw[:], epoch)
+	hex.Encode(dst, raw[:])
+	return dst
+}
+
+// isEpoch reports whether the client's epoch is this one.
+func (l *Loop) isEpoch(epoch uint64) bool {
+	var text [16]byte
+	return string(hexEpoch(text[:], epoch)) == string(l.par.Epoch)
+}
+
+// gapBefore reports whether a client that wants to know is to be told that
+// messages before number from are missing, or of another instance.
+func (l *Loop) gapBefore(from, epoch uint64) bool {
+	p := &l.par
+	return p.Gap && (from > uint64(max(p.Seq, 1)) || p.HasEpoch && !l.isEpoch(epoch))
+}

@@ -1,0 +1,160 @@
+package comet
+
+import (
+	"c1000k/comet/arena"
+	"c1000k/comet/hub"
+	"c1000k/comet/wire"
+)
+
+// walk is a message on its way to many subscribers of one channel: the loop's
+// list was taken out of the channel, and is gone through in slices. Those that
+// stay held are put together in a list of their own, which goes back to the
+// channel at the end.
+type walk struct {
+	entry  hub.Entry // Channel is 0 when there is no walk
+	cursor uint32    // the next subscriber, which is the first of the rest
+	// kept and keptLast are the first and the last of those that stay.
+	kept, keptLast uint32
+	// shared is the message in its most common form, by mode, composed once;
+	// 0: not yet.
+	shared [wire.ModeSSE + 1]arena.Handle
+}
+
+// stepWalk goes on with the walk for about budget subscribers and returns how
+// many it came to.
+func (l *Loop) stepWalk(budget int) (n int) {
+	w := &l.walk
+	gone := 0
+	for ; n < budget && w.cursor != 0; n++ {
+		h := w.cursor
+		r := l.at(h)
+		w.cursor = r.nextSub
+		if w.cursor != 0 {
+			l.at(w.cursor).prevSub = 0
+		}
+		switch due := l.due(r, w.entry.Seq); {
+		case !due: // it came after the message
+			l.keepInWalk(h, r)
+		case w.entry.Msg != 0 && l.stays(r):
+			l.keepInWalk(h, r)
+			l.walkFeed(h, r)
+		default:
+			l.detach(r)
+			gone++
+			l.walkSend(h, r)
+		}
+	}
+	over := w.cursor == 0
+	v := l.hub.Enter(w.entry.Channel)
+	v.Add(-gone)
+	if over {
+		l.giveBack(v)
+		v.Unref()
+		v.Settle(l.id, l.tick)
+	}
+	v.Leave()
+	if over {
+		l.endWalk()
+	}
+	return max(n, 1)
+}
+
+// keepInWalk adds a subscriber to those that stay.
+func (l *Loop) keepInWalk(h uint32, r *conn) {
+	w := &l.walk
+	r.prevSub, r.nextSub = w.keptLast, 0
+	if w.keptLast != 0 {
+		l.at(w.keptLast).nextSub = h
+	} else {
+		w.kept = h
+	}
+	w.keptLast = h
+}
+
+// giveBack returns those that stay to the channel, before those that came
+// meanwhile.
+func (l *Loop) giveBack(v hub.View) {
+	w := &l.walk
+	if w.kept == 0 {
+		return
+	}
+	first := v.Head(l.id)
+	l.at(w.keptLast).nextSub = first
+	if first != 0 {
+		l.at(first).prevSub = w.keptLast
+	}
+	v.SetHead(l.id, w.kept)
+}
+
+// walkMissed takes into l.msgs what r has not had before the walk's message,
+// and returns the number of the first; 0 if there is none.
+func (l *Loop) walkMissed(r *conn) (from uint64) {
+	if l.walk.entry.Seq <= r.next || r.busy() {
+		return 0
+	}
+	v := l.hub.Enter(l.walk.entry.Channel)
+	from = l.missed(v, r, l.walk.entry.Seq)
+	v.Leave()
+	return from
+}
+
+// walkSend sends the walk's message to r, which is held no more: in its most
+// common form from the same memory to all, else composed for it.
+func (l *Loop) walkSend(h uint32, r *conn) {
+	const common = flagHTTP11 | flagKeepAlive
+	w := &l.walk
+	missed := l.walkMissed(r)
+	if w.entry.Msg == 0 || missed != 0 || r.flags&common != common || len(l.callback(r)) > 0 {
+		l.dismiss(h, r, l.walkName, &w.entry, missed)
+		return
+	}
+	l.n.delivered++
+	l.sendShared(h, r, &w.shared[wire.ModePoll], func() {
+		l.composeHeld(r, l.message(l.walkName, w.entry.Seq, w.entry.Msg))
+	})
+}
+
+// walkFeed gives the walk's message to r, which stays.
+func (l *Loop) walkFeed(h uint32, r *conn) {
+	w := &l.walk
+	if r.busy() || w.entry.Seq != r.next || r.flags&flagHTTP11 == 0 {
+		l.feed(h, r, l.walkName, &w.entry, l.walkMissed(r))
+		return
+	}
+	r.next++
+	l.n.delivered++
+	l.sendShared(h, r, &w.shared[r.mode()], func() {
+		l.reply = l.reply[:0]
+		l.appendFrames(r, l.walkName, w.entry.Seq, w.entry.Msg)
+	})
+}
+
+// sendShared sends the reply that x names, composed into l.reply by compose
+// when the first needs it.
+func (l *Loop) sendShared(h uint32, r *conn, x *arena.Handle, compose func()) {
+	if *x == 0 {
+		compose()
+		if *x = l.newOut(l.reply); *x == 0 {
+			l.close(h, r)
+			return
+		}
+		l.outAt(*x).refs = 1 // the walk's own
+	}
+	l.send(h, r, *x)
+}
+
+func (l *Loop) endWalk() {
+	w := &l.walk
+	for _, x := range w.shared {
+		if x == 0 {
+			continue
+		}
+		if o := l.outAt(x); o.refs == 1 {
+			l.blocks.Free(x)
+		} else {
+			o.refs--
+		}
+	}
+	l.unrefEntry(&w.entry)
+	*w = walk{}
+}

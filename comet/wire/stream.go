@@ -1,0 +1,132 @@
+package wire
+
+import "strconv"
+
+// Mode is how a subscriber is served.
+type Mode uint8
+
+// The modes of the front door. All but the first are streams: one response
+// without end, a piece of it for each object.
+const (
+	ModePoll   Mode = iota // one response for each poll
+	ModeStream             // an object a line
+	ModeIframe             // a script element an object, in a page without end
+	ModeSSE                // an event an object, for EventSource
+)
+
+// Streams reports whether the response goes on after the first object.
+func (m Mode) Streams() bool { return m != ModePoll }
+
+// contentType is the line of a mode's head, with what stands beside it. An
+// EventSource of another origin always needs leave to read.
+func (m Mode) contentType() string {
+	switch m {
+	case ModeIframe:
+		return "Content-Type: text/html; charset=utf-8\r\n"
+	case ModeSSE:
+		return "Content-Type: text/event-stream; charset=utf-8\r\n"
+	}
+	return "Content-Type: application/json; charset=utf-8\r\n"
+}
+
+// iframePage begins an iframe's body: 460 bytes and a line feed, as many as
+// the recording has, since what comes after it is counted in chunks.
+const iframePage = `<!DOCTYPE html>
+<html>
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Cache-Control" content="no-cache, no-store, must-revalidate">
+<meta http-equiv="Expires" content="0">
+<title>c1000k</title>
+<script>
+// The page that holds this frame may be of another host of the same domain.
+var labels = document.domain.split('.');
+if (labels.length > 2) {
+  document.domain = labels.slice(-2).join('.');
+}
+</script>
+</head>
+<!-- a message is a script element -->
+<body>
+`
+
+// sseRetry tells an EventSource, once, to come back after three seconds.
+const sseRetry = "retry: 3000\n\n"
+
+// AppendStreamStart appends what a mode sends before its first object, behind
+// the head: nothing for ModeStream.
+func AppendStreamStart(dst []byte, m Mode, minor uint8) []byte {
+	start := ""
+	switch m {
+	case ModeIframe:
+		start = iframePage
+	case ModeSSE:
+		start = sseRetry
+	}
+	if start == "" {
+		return dst
+	}
+	if minor == 1 {
+		dst = appendChunkSize(dst, len(start))
+	}
+	dst = append(dst, start...)
+	if minor == 1 {
+		dst = append(dst, crlf...)
+	}
+	return dst
+}
+
+const (
+	scriptHead = "<script>parent.icomet_cb("
+	scriptTail = ");</script>\n"
+	eventData  = "data: "
+	eventID    = "id: "
+	eventTail  = "\n\n"
+)
+
+// AppendFrame appends one object of a stream, as one chunk for HTTP/1.1. seq is
+// the message's number, which an EventSource remembers and asks from; 0 for
+// what is no message.
+func AppendFrame(dst []byte, m Mode, minor uint8, seq uint64, object []byte) []byte {
+	var idLine [len(eventID) + maxIntBytes + 1]byte
+	id := idLine[:0]
+	head, tail := "", "\n"
+	switch m {
+	case ModeIframe:
+		head, tail = scriptHead, scriptTail
+	case ModeSSE:
+		head, tail = eventData, eventTail
+		if seq != 0 {
+			id = append(id, eventID...)
+			id = strconv.AppendUint(id, seq, 10)
+			id = append(id, '\n')
+		}
+	}
+	if minor == 1 {
+		dst = appendChunkSize(dst, len(id)+len(head)+len(object)+len(tail))
+	}
+	dst = append(dst, id...)
+	dst = append(dst, head...)
+	dst = append(dst, object...)
+	dst = append(dst, tail...)
+	if minor == 1 {
+		dst = append(dst, crlf...)
+	}
+	return dst
+}
+
+// ParseEventID reads the number that AppendFrame gave as an event's id. An id
+// that another server gave is none.
+func ParseEventID(id []byte) (seq int64, ok bool) {
+	const maxDigits = 18 // no more can overflow
+	if len(id) == 0 || len(id) > maxDigits {
+		return 0, false
+	}
+	for _, c := range id {
+		if !isDigit(c) {
+			return 0, false
+		}
+		seq = seq*10 + int64(c-'0')
+	}
+	return seq, true
+}
