@@ -67,14 +67,14 @@ var streams = []exchange{
 		before: append(three("sr"), "/broadcast?content=all"), send: get("/stream?cname=sr&seq=1"),
 		want: streamHead + lines(data("sr", 1, "m1"), data("sr", 2, "m2"), data("sr", 3, "m3")) + broadcastLines("sr", 4, "all"), chunks: 5,
 	}, {
-		name: "stream with replay and more", before: three("sm"), send: get("/stream?cname=sm&seq=3"), held: "",
+		name: "stream with replay and more", before: three("sm"), send: get("/stream?cname=sm&seq=3"), held: "sm",
 		then: pushes("sm", "m4", "m5"),
 		want: streamHead + lines(data("sm", 3, "m3"), data("sm", 4, "m4"), data("sm", 5, "m5")), chunks: 3,
 	}, {
-		name: "stream without seq", before: three("sn"), send: get("/stream?cname=sn"), then: pushes("sn", "m4"),
+		name: "stream without seq", before: three("sn"), send: get("/stream?cname=sn"), held: "sn", then: pushes("sn", "m4"),
 		want: streamHead + lines(nextSeq("sn", 4), data("sn", 4, "m4")), chunks: 2,
 	}, {
-		name: "stream from beyond", before: three("sb"), send: get("/stream?cname=sb&seq=9"), then: pushes("sb", "m4"),
+		name: "stream from beyond", before: three("sb"), send: get("/stream?cname=sb&seq=9"), held: "sb", then: pushes("sb", "m4"),
 		want: streamHead + lines(nextSeq("sb", 4), data("sb", 4, "m4")), chunks: 2,
 	}, {
 		name: "stream takes no callback", send: get("/stream?cname=sc&seq=1&cb=f"), held: "sc", then: pushes("sc", "x"),
@@ -84,7 +84,7 @@ var streams = []exchange{
 		send: get("/stream?cname=s6&seq=1"), held: "s6", then: []string{"/close?cname=s6"},
 		want: streamHead + lines(object("close", "s6", 1, "")) + end,
 	}, {
-		name: "stream closed after a replay", before: three("s7"), send: get("/stream?cname=s7&seq=2"), then: []string{"/close?cname=s7"},
+		name: "stream closed after a replay", before: three("s7"), send: get("/stream?cname=s7&seq=2"), held: "s7", then: []string{"/close?cname=s7"},
 		want: streamHead + lines(data("s7", 2, "m2"), data("s7", 3, "m3"), object("close", "s7", 4, "")) + end,
 	}, {
 		name: "stream closed with Connection close",

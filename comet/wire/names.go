@@ -10,6 +10,25 @@ type Names struct {
 // Next appends the next name, decoded, to dst and returns what it appended to;
 // ok is false, and nothing appended, when there is none left.
 func (n *Names) Next(dst []byte) (name []byte, ok bool) {
+	raw, ok := n.next()
+	if !ok {
+		return dst, false
+	}
+	return AppendDecoded(dst, raw), true
+}
+
+// Count is how many names there are still.
+func (n Names) Count() (count int) {
+	for {
+		if _, ok := n.next(); !ok {
+			return count
+		}
+		count++
+	}
+}
+
+// next is the next name as it was sent.
+func (n *Names) next() (raw []byte, ok bool) {
 	if !n.begun {
 		n.begun = true
 		if hasName(n.Form) {
@@ -18,30 +37,19 @@ func (n *Names) Next(dst []byte) (name []byte, ok bool) {
 			n.Form = nil
 		}
 	}
+	from := &n.Form
+	if len(n.Form) == 0 {
+		from = &n.Query
+	}
 	for {
-		from := &n.Form
-		if len(n.Form) == 0 {
-			from = &n.Query
-		}
 		key, value, rest, ok := NextParam(*from)
 		*from = rest
 		switch {
-		case !ok && len(n.Query) == 0:
-			return dst, false
-		case ok && equalFold(key, "cname"):
-			return AppendDecoded(dst, value), true
+		case !ok:
+			return nil, false
+		case equalFold(key, "cname"):
+			return value, true
 		}
-	}
-}
-
-// Count is how many names there are.
-func (n Names) Count() (count int) {
-	var scratch [1]byte
-	for {
-		if _, ok := n.Next(scratch[:0]); !ok {
-			return count
-		}
-		count++
 	}
 }
 
