@@ -11,14 +11,14 @@ const signedHistory = 10
 
 // admin answers the request l.req of a publisher by adding to l.reply; false
 // if the connection ends with it.
-func (l *Loop) admin(r *conn) (stay bool) {
+func (l *Loop) admin(h uint32, r *conn) (stay bool) {
 	path := string(l.req.Path)
 	switch path {
 	case "/push", "/pub", "/broadcast":
 		if l.req.Method != wire.MethodGet && l.req.Method != wire.MethodPost {
 			return l.refusePublish(r, 405)
 		}
-	case "/info", "/check", "/sign", "/close", "/clear":
+	case "/info", "/check", "/sign", "/close", "/clear", "/psub":
 	default:
 		l.n.badRequests++
 		l.refuse(r, 404)
@@ -45,6 +45,8 @@ func (l *Loop) admin(r *conn) (stay bool) {
 		return l.check(r)
 	case "/sign":
 		return l.sign(r)
+	case "/psub":
+		return l.psub(h, r)
 	}
 	return l.end(r, path == "/close")
 }

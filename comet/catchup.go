@@ -23,7 +23,7 @@ func (l *Loop) stepCatchUp(budget int) (used int) {
 		c.left--
 		h := c.at
 		r := l.at(h)
-		if r.state != stateHeld {
+		if r.state != stateHeld || r.watches() {
 			continue
 		}
 		if l.lookAt(h, r) {

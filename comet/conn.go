@@ -108,7 +108,11 @@ func (l *Loop) Hangup(now int64, c Conn) {
 
 // close gives connection h up.
 func (l *Loop) close(h uint32, r *conn) {
-	if r.state == stateHeld {
+	switch {
+	case r.state != stateHeld:
+	case r.watches():
+		l.unwatch(h, r)
+	default:
 		l.unsubscribe(h, r)
 	}
 	l.wheel.Cancel(h)

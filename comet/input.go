@@ -143,7 +143,7 @@ func (l *Loop) process(h uint32, r *conn, p []byte) (rest int) {
 			r.flags |= flagKeepAlive
 		}
 		if r.flags&flagAdmin != 0 {
-			closing = !l.admin(r)
+			closing = !l.admin(h, r)
 		} else {
 			closing = !l.front(h, r)
 			break

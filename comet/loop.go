@@ -46,7 +46,7 @@ type Loop struct {
 	now  int64
 	tick uint32
 	// Timeouts in ticks.
-	headerTicks, idleTicks, stallTicks, pollTicks uint32
+	headerTicks, idleTicks, stallTicks, pollTicks, channelTicks uint32
 
 	entries  [64]hub.Entry // taken from the inbox
 	entry    int           // the next of them
@@ -55,6 +55,9 @@ type Loop struct {
 	catchUp  catchUp
 	walks    []hub.Walk // broadcasts this loop carries out, in order
 	retryAt  int64      // when the first of them is tried again; 0: not waiting
+
+	watchers []uint32 // connections of /psub
+	toldTo   uint64   // the place in the hub's log to which they were told
 
 	wake uint64 // loops that have got entries since the last turn
 	more bool   // the turn left work behind
@@ -83,6 +86,7 @@ func (s *Service) NewLoop(maxConns int) (*Loop, error) {
 		svc: s, hub: s.hub, blocks: arena.NewBlocks(1 << 40),
 		headerTicks: ticks(s.cfg.HeaderTimeout), idleTicks: ticks(s.cfg.IdleTimeout),
 		stallTicks: ticks(s.cfg.StallTimeout), pollTicks: ticks(s.cfg.PollingTimeout),
+		channelTicks: ticks(s.cfg.ChannelTimeout),
 	}
 	if err := l.mapConns(maxConns); err != nil {
 		return nil, err
@@ -139,6 +143,7 @@ func (l *Loop) Turn(now int64) {
 	if l.hub.SweepMoved() {
 		l.wake |= 1 // loop 0 sweeps
 	}
+	l.tellAll()
 	l.wakeOthers()
 	l.publishCounts()
 }
@@ -167,6 +172,10 @@ func (l *Loop) Sleep() (deadline int64, ok bool) {
 	}
 	l.more = l.more || len(l.walks) > 0 && l.retryAt == 0
 	if l.more || l.wake != 0 || l.taken != len(l.actions) || !l.inbox.Sleep() {
+		return l.now, false
+	}
+	if l.hub.PresenceEnd() != l.toldTo { // who adds to it wakes those who sleep by now
+		l.inbox.Awake()
 		return l.now, false
 	}
 	deadline = NoDeadline

@@ -109,6 +109,8 @@ type Service struct {
 	server  []byte       // the Server header's value
 	origin  []byte       // Access-Control-Allow-Origin; nil: none
 
+	watching atomic.Uint64 // loops with connections of /psub
+
 	mu    sync.Mutex
 	loops []*Loop
 }

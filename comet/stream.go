@@ -160,6 +160,10 @@ func (l *Loop) catchUpStream(h uint32, r *conn, name []byte, seq uint64) {
 
 // heldSent goes on with a subscriber whose send is over.
 func (l *Loop) heldSent(h uint32, r *conn) {
+	if r.watches() {
+		l.tell(h, r)
+		return
+	}
 	switch waiting := l.pendingOf(r); {
 	case len(waiting) > 0:
 		l.channelName(r)

@@ -45,10 +45,13 @@ func (l *Loop) expire(budget int) {
 		}
 		switch r.state {
 		case stateHeld:
-			if r.busy() {
+			switch {
+			case r.busy():
 				l.n.stallTimeouts++
 				l.close(h, r)
-			} else {
+			case r.watches():
+				l.tell(h, r)
+			default:
 				l.noop(h, r)
 			}
 		case stateOpen:

@@ -8,10 +8,6 @@ type row struct {
 	later string
 }
 
-const (
-	laterPsub = "/psub"
-)
-
 // recordings names every recorded reply, in the order of the recording. The
 // package's test holds it against the cases: each row has one, or says what it
 // waits for, and no case names a row that is not here.
@@ -72,7 +68,7 @@ var recordings = []row{
 	{title: "info of unknown"},
 	{title: "check"},
 	{title: "check unknown"},
-	{title: "psub", later: laterPsub},
+	{title: "psub"},
 	{title: "HTTP/1.0 push"},
 	{title: "unknown admin path"},
 	{title: "auth=token: no token, unknown channel"},
@@ -94,5 +90,6 @@ func allExchanges() [][]exchange {
 // elsewhere are the rows that a test of its own repeats, and that test's name.
 var elsewhere = map[string]string{
 	"held until noop (polling_timeout 3)":    "Noop",
+	"psub":                                   "Presence",
 	"stream: noop twice (polling_timeout 3)": "StreamNoop",
 }

@@ -40,6 +40,8 @@ func Run(t *testing.T, f Factory) {
 		{"Close", testClose},
 		{"CloseOfMany", testCloseOfMany},
 		{"Extensions", testExtensions},
+		{"Presence", testPresence},
+		{"PresenceOfMany", testPresenceOfMany},
 		{"SplitEverywhere", testSplitEverywhere},
 		{"Pipelined", testPipelined},
 		{"EarlyInput", testEarlyInput},

@@ -141,6 +141,7 @@ func (h *Hub) create(bucket, stripe uint32, name []byte, tick uint32) (arena.Han
 	h.buckets[bucket] = id
 	atomic.StoreUint32(&c.home, homeInUse|gen|stripe)
 	h.count.Add(1)
+	h.note(true, name)
 	return id, nil
 }
 

@@ -37,6 +37,7 @@ func (h *Hub) unlink(id uint32, c *channel) {
 	*at = c.chain
 	atomic.StoreUint32(&c.home, c.home&^homeInUse) // the generation stays
 	h.count.Add(-1)
+	h.note(false, h.nameOf(c))
 }
 
 // Closed reports that Close ended the channel.

@@ -57,6 +57,8 @@ type Hub struct {
 	inboxes [MaxLoops]*Inbox
 	side    [MaxLoops][]uint32
 
+	presence presence
+
 	count      atomic.Int64
 	sweepAt    atomic.Uint32 // tick of the next sweep; arena.NeverTick: none
 	sweepMoved atomic.Bool   // sweepAt came nearer since the sweeping loop looked

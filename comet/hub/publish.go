@@ -2,7 +2,6 @@ package hub
 
 import (
 	"math/bits"
-	"sync/atomic"
 
 	"c1000k/comet/arena"
 	"c1000k/comet/internal/plant"
@@ -60,18 +59,11 @@ func (h *Hub) Step(w *Walk, n int, tick uint32) (loops uint64, stepped, done boo
 	}
 	for ; n > 0 && w.cursor < w.high; n-- {
 		w.cursor++
-		c := h.chans.At(w.cursor)
-		home := atomic.LoadUint32(&c.home)
-		if home&homeInUse == 0 {
-			continue
-		}
-		s := &h.stripes[home&homeStripe]
-		s.mu.Lock()
-		if atomic.LoadUint32(&c.home) == home { // not freed, or used anew elsewhere, meanwhile
-			_, l := View{ID: w.cursor, h: h, c: c, s: s}.Publish(w.msg, tick)
+		if v, ok := h.at(w.cursor); ok {
+			_, l := v.Publish(w.msg, tick)
 			loops |= l
+			v.Leave()
 		}
-		s.mu.Unlock()
 	}
 	if w.cursor < w.high {
 		return loops, true, false

@@ -165,3 +165,38 @@ func AppendCheckBody(dst, escName []byte, exists bool) []byte {
 	dst = append(dst, escName...)
 	return append(dst, "\": 1}\n"...)
 }
+
+// AppendPresenceHead appends the head of /psub, whose body has no end: chunks in
+// HTTP/1.1, and the rest of the connection in HTTP/1.0.
+func AppendPresenceHead(dst []byte, a Admin) []byte {
+	dst = appendStatus(dst, a.Minor, 200, "OK")
+	dst = appendField(dst, serverField, a.Server)
+	if a.Minor == 1 {
+		dst = append(dst, pollChunked...)
+		dst = appendField(dst, lineDate, a.Date)
+	}
+	dst = append(dst, defaultType...)
+	if a.Minor == 1 && !a.KeepAlive {
+		dst = append(dst, lineClose...)
+	}
+	return append(dst, crlf...)
+}
+
+// AppendPresence appends a line of /psub: a channel came into being, or is there
+// still, or was freed.
+func AppendPresence(dst, escName []byte, there bool, minor uint8) []byte {
+	digit := "0 "
+	if there {
+		digit = "1 "
+	}
+	if minor == 1 {
+		dst = appendChunkSize(dst, len(digit)+len(escName)+1)
+	}
+	dst = append(dst, digit...)
+	dst = append(dst, escName...)
+	dst = append(dst, '\n')
+	if minor == 1 {
+		dst = append(dst, crlf...)
+	}
+	return dst
+}
