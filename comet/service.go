@@ -34,8 +34,12 @@ type Config struct {
 	StallTimeout time.Duration
 	// MaxContentBytes is the longest content of a message, escaped for JSON.
 	MaxContentBytes int
-	// MaxMessageBytes is the limit of all messages' memory together.
+	// MaxMessageBytes is the limit of all messages' memory together. At the
+	// limit histories lose their oldest messages.
 	MaxMessageBytes int64
+	// ChannelBufferBytes is the limit of the messages in one channel's history;
+	// the newest stays whatever it takes. 0 is no limit.
+	ChannelBufferBytes int64
 	// Seed makes the jitter and the hash of names repeatable; production draws it.
 	Seed uint64
 	// Prefault touches the channels' memory at start.
@@ -87,8 +91,8 @@ func (c *Config) check() error {
 			return fmt.Errorf("comet: a %s of %v is outside 0 to %v", t.name, t.d, MaxTimeout)
 		}
 	}
-	if c.Channels < 0 || c.MaxSubscribersPerChannel < 0 {
-		return fmt.Errorf("comet: negative number of channels or subscribers")
+	if c.Channels < 0 || c.MaxSubscribersPerChannel < 0 || c.ChannelBufferBytes < 0 {
+		return fmt.Errorf("comet: negative number of channels, subscribers or bytes")
 	}
 	if !wire.ValidOrigin(c.CORSOrigin) {
 		return fmt.Errorf("comet: %q is no origin: * or scheme://host[:port]", c.CORSOrigin)
@@ -126,6 +130,7 @@ func NewService(cfg Config) (*Service, error) {
 		History:        cfg.ChannelBufferSize,
 		TimeoutTicks:   ticks(cfg.ChannelTimeout),
 		MessageBytes:   cfg.MaxMessageBytes,
+		ChannelBytes:   cfg.ChannelBufferBytes,
 		Seed:           cfg.Seed,
 	})
 	if err != nil {

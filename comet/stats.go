@@ -81,6 +81,7 @@ func (s *Service) Stats() []Stat {
 		Stat{"history_bytes", uint64(u.HistoryBytes)},
 		Stat{"message_bytes", uint64(u.MessageBytes)},
 		Stat{"histories_lost", u.HistoriesLost},
+		Stat{"messages_evicted", u.MessagesEvicted},
 		Stat{"loop_block_bytes", uint64(blocks)},
 	)
 }

@@ -38,6 +38,7 @@ func (h *Hub) remember(c *channel, n uint64, m Msg) {
 	}
 	*at = m
 	h.Ref(m, 1)
+	h.fit(c, n+1)
 }
 
 // growRing moves the history into a ring of twice the length; n is the number

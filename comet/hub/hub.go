@@ -35,6 +35,7 @@ type Config struct {
 	History        int    // messages a channel's history keeps
 	TimeoutTicks   uint32 // how long a channel without subscribers lives
 	MessageBytes   int64  // limit of all messages' blocks together
+	ChannelBytes   int64  // limit of the messages' bytes in one history; 0: none
 	Seed           uint64 // keys the hash of names
 }
 
@@ -63,6 +64,8 @@ type Hub struct {
 	sweepAt    atomic.Uint32 // tick of the next sweep; arena.NeverTick: none
 	sweepMoved atomic.Bool   // sweepAt came nearer since the sweeping loop looked
 	lostRings  atomic.Uint64 // histories dropped for want of memory
+	evictAt    atomic.Uint32 // the channel that last lost a message for want of memory
+	evicted    atomic.Uint64 // messages dropped from histories for want of memory
 }
 
 type stripe struct {
@@ -139,6 +142,7 @@ type Usage struct {
 	Channels, ChannelCap                  int
 	NameBytes, HistoryBytes, MessageBytes int64
 	HistoriesLost                         uint64 // dropped for want of memory
+	MessagesEvicted                       uint64 // dropped from histories before their time, for want of memory
 }
 
 // Usage reads the arenas' counters.
@@ -146,7 +150,7 @@ func (h *Hub) Usage() Usage {
 	return Usage{
 		Channels: h.chans.Used(), ChannelCap: h.chans.Cap(),
 		NameBytes: h.names.Used(), HistoryBytes: h.rings.Used(), MessageBytes: h.msgs.Used(),
-		HistoriesLost: h.lostRings.Load(),
+		HistoriesLost: h.lostRings.Load(), MessagesEvicted: h.evicted.Load(),
 	}
 }
 

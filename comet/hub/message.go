@@ -20,11 +20,15 @@ type messageHeader struct {
 const messageHeaderBytes = int(unsafe.Sizeof(messageHeader{}))
 
 // NewMessage stores content, the inside of a JSON string. The caller holds
-// the one reference to it until it calls Unref.
+// the one reference to it until it calls Unref, and no stripe. At the limit of
+// all messages' memory histories lose their oldest for it.
 func (h *Hub) NewMessage(content []byte, broadcast bool) (Msg, error) {
 	m := h.msgs.Alloc(messageHeaderBytes + len(content))
 	if m == 0 {
-		return 0, ErrNoMemory
+		var ok bool
+		if m, ok = h.makeRoom(messageHeaderBytes + len(content)); !ok {
+			return 0, ErrNoMemory
+		}
 	}
 	hdr := h.header(m)
 	atomic.StoreInt32(&hdr.refs, 1)
