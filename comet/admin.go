@@ -12,6 +12,15 @@ const signedHistory = 10
 // admin answers the request l.req of a publisher by adding to l.reply; false
 // if the connection ends with it.
 func (l *Loop) admin(h uint32, r *conn) (stay bool) {
+	if status := l.barred(r); status != 0 {
+		r.flags &^= flagKeepAlive
+		if status == 403 {
+			l.adminReply(r, status, wire.TypeDefault, nil)
+		} else {
+			l.refuse(r, status)
+		}
+		return false
+	}
 	path := string(l.req.Path)
 	switch path {
 	case "/push", "/pub", "/broadcast":

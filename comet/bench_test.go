@@ -48,13 +48,13 @@ func poll(channel, seq int) []byte { return appendPoll(nil, channel, seq) }
 func BenchmarkPushDeliverPoll(b *testing.B) {
 	const n = 10_000
 	e := newBench(b, n)
-	e.l.Open(e.now, n, DoorAdmin)
+	e.l.Open(e.now, n, DoorAdmin, Peer{})
 	pushes := make([][]byte, n)
 	polls := make([][]byte, n)
 	for c := range n {
 		pushes[c] = fmt.Appendf(nil, "GET /push?cname=c%07d&content=%0100d HTTP/1.1\r\nHost: localhost\r\n\r\n", c, c)
 		polls[c] = make([]byte, 0, 128)
-		e.l.Open(e.now, Conn(c), DoorFront)
+		e.l.Open(e.now, Conn(c), DoorFront, Peer{})
 		e.l.Data(e.now, Conn(c), poll(c, 1))
 	}
 	e.turn()
@@ -80,11 +80,11 @@ func BenchmarkPushDeliverPoll(b *testing.B) {
 func BenchmarkFanOut(b *testing.B) {
 	const n = 10_000
 	e := newBench(b, n)
-	e.l.Open(e.now, n, DoorAdmin)
+	e.l.Open(e.now, n, DoorAdmin, Peer{})
 	push := []byte("GET /push?cname=c0000000&content=hello HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	next := make([]byte, 0, 128)
 	for c := range n {
-		e.l.Open(e.now, Conn(c), DoorFront)
+		e.l.Open(e.now, Conn(c), DoorFront, Peer{})
 		e.l.Data(e.now, Conn(c), poll(0, 1))
 	}
 	e.turn()

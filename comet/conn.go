@@ -76,8 +76,8 @@ func (l *Loop) mapConns(maxConns int) error {
 	return nil
 }
 
-// Open begins the life of connection c, which came in by door d.
-func (l *Loop) Open(now int64, c Conn, d Door) {
+// Open begins the life of connection c, which came in by door d from p.
+func (l *Loop) Open(now int64, c Conn, d Door, p Peer) {
 	l.enter(now)
 	if uint32(c) >= l.maxConns {
 		panic(fmt.Sprintf("comet: connection %d of a loop for %d: the engine accepted what cannot be held", c, l.maxConns))
@@ -89,7 +89,7 @@ func (l *Loop) Open(now int64, c Conn, d Door) {
 	*r = conn{state: stateOpen, gen: r.gen + 1}
 	l.high = max(l.high, uint32(c)+1)
 	if d == DoorAdmin {
-		r.flags = flagAdmin
+		l.admit(r, p)
 	}
 	l.n.opened++
 	l.setDeadline(uint32(c)+1, r, l.tick+l.headerTicks)

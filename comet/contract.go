@@ -145,7 +145,9 @@ type EngineOptions struct {
 // nanoseconds since the Unix epoch and never goes back: the wall clock read
 // once, then the monotonic clock (package comet reads none).
 type Core interface {
-	Open(now int64, c Conn, d Door)
+	// Open begins a connection; p is the other end's address, of publishers
+	// alone.
+	Open(now int64, c Conn, d Door, p Peer)
 	// Data takes all of p; false means: stop reading until OpResume.
 	Data(now int64, c Conn, p []byte) (more bool)
 	Hangup(now int64, c Conn)

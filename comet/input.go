@@ -135,7 +135,10 @@ func (l *Loop) process(h uint32, r *conn, p []byte) (rest int) {
 		}
 		p = p[n:]
 		l.n.requests++
-		r.flags &^= flagHTTP11 | flagKeepAlive | flagContinued | flagMode | flagBehind
+		r.flags &^= flagHTTP11 | flagKeepAlive | flagContinued
+		if r.flags&flagAdmin == 0 {
+			r.flags &^= flagMode | flagBehind
+		}
 		if l.req.Minor == 1 {
 			r.flags |= flagHTTP11
 		}

@@ -12,7 +12,7 @@ func TestHeadHasNoBody(t *testing.T) {
 	e := newRigs(t, 1, 20, nil)[0]
 	c := Conn(0)
 	for _, path := range []string{"/sub", "/poll", "/ping", "/ping?cb=f", "/ping?cb=-", "/sub?cb=-", "/nothing"} {
-		e.l.Open(e.now, c, DoorFront)
+		e.l.Open(e.now, c, DoorFront, Peer{})
 		e.l.Data(e.now, c, []byte("HEAD "+path+" HTTP/1.1\r\nHost: h\r\n\r\n"))
 		e.settle()
 		if _, body, ok := strings.Cut(e.out[c], "\r\n\r\n"); !ok || body != "" {
@@ -21,7 +21,7 @@ func TestHeadHasNoBody(t *testing.T) {
 		c++
 	}
 	for _, path := range []string{"/info", "/check?cname=x", "/push?cname=x&content=y", "/broadcast", "/nothing", "/info?cb=-"} {
-		e.l.Open(e.now, c, DoorAdmin)
+		e.l.Open(e.now, c, DoorAdmin, Peer{})
 		e.l.Data(e.now, c, []byte("HEAD "+path+" HTTP/1.1\r\nHost: h\r\n\r\n"))
 		e.settle()
 		if _, body, ok := strings.Cut(e.out[c], "\r\n\r\n"); !ok || body != "" {
@@ -37,7 +37,7 @@ func TestBodyLargerThanABlock(t *testing.T) {
 	e := newRigs(t, 1, 4, func(c *Config) { c.MaxContentBytes = maxContentBytes })[0]
 	for c, n := range []int{5 << 20, 7 << 20, 11 << 20} {
 		c := Conn(c)
-		e.l.Open(e.now, c, DoorAdmin)
+		e.l.Open(e.now, c, DoorAdmin, Peer{})
 		e.l.Data(e.now, c, fmt.Appendf(nil, "POST /push HTTP/1.1\r\nHost: h\r\n"+
 			"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n", n))
 		piece := []byte(strings.Repeat("a", 1<<20))
@@ -61,7 +61,7 @@ func TestPausedReaderIsResumed(t *testing.T) {
 	for _, door := range []Door{DoorFront, DoorAdmin} {
 		e := newRigs(t, 1, 4, nil)[0]
 		e.slow = true
-		e.l.Open(e.now, 0, door)
+		e.l.Open(e.now, 0, door, Peer{})
 		path := "/ping"
 		if door == DoorAdmin {
 			path = "/info"

@@ -54,9 +54,9 @@ func (m *member) got(c Conn, reply []byte) {
 func (m *member) run() {
 	l := m.loops[m.id]
 	admin := Conn(m.polls)
-	l.Open(m.now.Load(), admin, DoorAdmin)
+	l.Open(m.now.Load(), admin, DoorAdmin, Peer{})
 	for c := range Conn(m.polls) {
-		l.Open(m.now.Load(), c, DoorFront)
+		l.Open(m.now.Load(), c, DoorFront, Peer{})
 		m.next[c] = 1
 		m.poll(c)
 	}

@@ -16,7 +16,7 @@ func TestWatcherLost(t *testing.T) {
 	e := newRigs(t, 1, 10, func(c *Config) { c.Channels = channels })[0]
 	e.slow = true
 	for c := range Conn(2) {
-		e.l.Open(e.now, c, DoorAdmin)
+		e.l.Open(e.now, c, DoorAdmin, Peer{})
 		e.get(c, "/psub")
 	}
 	e.settle()

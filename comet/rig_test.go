@@ -111,7 +111,7 @@ func (e *rig) get(c Conn, target string) {
 
 // poll opens c and holds a poll on it.
 func (e *rig) poll(c Conn, target string) {
-	e.l.Open(e.now, c, DoorFront)
+	e.l.Open(e.now, c, DoorFront, Peer{})
 	e.get(c, target)
 }
 

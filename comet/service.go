@@ -54,6 +54,8 @@ type Config struct {
 	TokenAuth bool
 	// TokenKey makes the tokens; production draws it from a cryptographic source.
 	TokenKey [32]byte
+	// AdminSecret is what publishers show as a bearer token; empty asks for none.
+	AdminSecret []byte
 	// Version is told by /info and the Server header.
 	Version string
 }
@@ -113,6 +115,7 @@ type Service struct {
 	server  []byte       // the Server header's value
 	origin  []byte       // Access-Control-Allow-Origin; nil: none
 
+	access   atomic.Pointer[Access]
 	watching atomic.Uint64 // loops with connections of /psub
 
 	mu    sync.Mutex

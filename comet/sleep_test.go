@@ -11,7 +11,7 @@ func TestSleepAfterLateRequest(t *testing.T) {
 	e := newRigs(t, 1, 4, nil)[0]
 	e.poll(0, "/sub?cname=x&seq=1")
 	e.settle()
-	e.l.Open(e.now, 1, DoorAdmin)
+	e.l.Open(e.now, 1, DoorAdmin, Peer{})
 	e.get(1, "/info")
 	e.get(1, "/broadcast?content=all") // kept: the reply before it has not gone
 	for range 100 {
@@ -32,7 +32,7 @@ func TestSweeperIsWoken(t *testing.T) {
 	if deadline, ok := sweeper.l.Sleep(); !ok || deadline != NoDeadline {
 		t.Fatalf("with nothing to do: %d, %v", deadline, ok)
 	}
-	other.l.Open(other.now, 0, DoorFront)
+	other.l.Open(other.now, 0, DoorFront, Peer{})
 	other.get(0, "/ping")
 	other.get(0, "/sub?cname=x") // kept; answered at once, and the channel ages
 	woken := false
@@ -61,7 +61,7 @@ func TestHeaderTimeoutAfterReply(t *testing.T) {
 	e := newRigs(t, 1, 4, func(c *Config) {
 		c.HeaderTimeout, c.IdleTimeout = 10*time.Second, time.Hour
 	})[0]
-	e.l.Open(e.now, 0, DoorFront)
+	e.l.Open(e.now, 0, DoorFront, Peer{})
 	e.l.Data(e.now, 0, []byte("GET /ping HTTP/1.1\r\nHost: h\r\n\r\nGET /pi"))
 	e.settle()
 	for range 20 {

@@ -194,11 +194,21 @@ func (l *loop) lookForWaiting() {
 
 // acceptOne asks for one connection that is waiting now.
 func (l *loop) acceptOne(r *ring, a *acceptor, number uint32) {
+	var record uint32
+	var address uintptr
+	var length uint64
+	if a.door == comet.DoorAdmin {
+		var ok bool
+		if record, ok = l.peers.take(); !ok {
+			return // those that are out come back here
+		}
+		address, length = l.peers.address(record)
+	}
 	a.singles++
 	r.singles++
 	e := l.entry(r)
-	e.PrepareAcceptDirect(a.fd, 0, 0, 0, giouring.FileIndexAlloc)
-	u := tag(reqAcceptOne, a.gen, 0, number)
+	e.PrepareAcceptDirect(a.fd, address, length, 0, giouring.FileIndexAlloc)
+	u := tag(reqAcceptOne, a.gen, record, number)
 	e.UserData = uint64(u)
 	if l.e.features.dontWait {
 		e.IoPrio = acceptDontWait
@@ -258,18 +268,23 @@ func (l *loop) completeAccept(r *ring, u userData, res int32, flags uint32) {
 		}
 		if res >= 0 {
 			a.taken++
-			l.accepted(r, uint32(res), a.door)
+			l.accepted(r, uint32(res), a.door, comet.Peer{})
 		} else {
 			l.acceptFailed(a, res)
 		}
 	case reqAcceptOne:
 		a.singles--
 		r.singles--
+		var peer comet.Peer
+		if a.door == comet.DoorAdmin {
+			peer = l.peers.peer(u.aux())
+			l.peers.give(u.aux())
+		}
 		if res >= 0 {
 			if a.singles == 0 {
 				a.burst = min(2*a.burst, maxSingles)
 			}
-			l.accepted(r, uint32(res), a.door)
+			l.accepted(r, uint32(res), a.door, peer)
 			return
 		}
 		a.burst = 1

@@ -78,7 +78,7 @@ func (r *ring) tag(op request, slot, aux uint32) userData {
 }
 
 // accepted takes a connection that the kernel has put into slot.
-func (l *loop) accepted(r *ring, slot uint32, door comet.Door) {
+func (l *loop) accepted(r *ring, slot uint32, door comet.Door, peer comet.Peer) {
 	l.count.n[cAccepts]++
 	r.free--
 	if door == comet.DoorAdmin {
@@ -86,7 +86,7 @@ func (l *loop) accepted(r *ring, slot uint32, door comet.Door) {
 	}
 	st := &r.state[slot]
 	if *st&fOpen == 0 {
-		l.openConn(r, slot, door)
+		l.openConn(r, slot, door, peer)
 		return
 	}
 	// The kernel's end of the old connection came before all of its
@@ -98,16 +98,17 @@ func (l *loop) accepted(r *ring, slot uint32, door comet.Door) {
 	*st |= fAgain
 	if door == comet.DoorAdmin {
 		*st |= fAgainAdmin
+		l.peers.again[r.conn(slot)] = peer
 	}
 }
 
-func (l *loop) openConn(r *ring, slot uint32, door comet.Door) {
+func (l *loop) openConn(r *ring, slot uint32, door comet.Door, peer comet.Peer) {
 	st := &r.state[slot]
 	*st = *st&^(1<<fGenShift-1) | *st&fQueued | fOpen
 	if door == comet.DoorAdmin {
 		*st |= fAdmin
 	}
-	l.core.Open(l.now, r.conn(slot), door)
+	l.core.Open(l.now, r.conn(slot), door, peer)
 	l.armPoll(r, slot)
 }
 
@@ -308,10 +309,11 @@ func (l *loop) finish(r *ring, slot uint32) {
 	l.admitDirty = true
 	l.core.Closed(l.now, r.conn(slot))
 	if was&fAgain != 0 {
-		door := comet.DoorFront
+		door, peer := comet.DoorFront, comet.Peer{}
 		if was&fAgainAdmin != 0 {
-			door = comet.DoorAdmin
+			door, peer = comet.DoorAdmin, l.peers.again[r.conn(slot)]
+			delete(l.peers.again, r.conn(slot))
 		}
-		l.openConn(r, slot, door)
+		l.openConn(r, slot, door, peer)
 	}
 }

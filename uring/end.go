@@ -50,5 +50,6 @@ func (l *loop) free() {
 	l.states.free()
 	l.sendAt.free()
 	l.waitMem.free()
+	l.peers.mem.free()
 	l.sends.close()
 }

@@ -55,6 +55,7 @@ type loop struct {
 	sendIndex      []uint32 // by connection: its send record, touched by sending
 	sends          sendTable
 	waitMem        region
+	peers          peers
 	wait           *waitArg
 	scratch        uintptr // where the counts of eventfds go, unread
 
@@ -74,6 +75,9 @@ func (l *loop) reserveMemory() (err error) {
 	}
 	l.sendIndex = cells[uint32](&l.sendAt)
 	if err = l.sends.open(l.capacity); err != nil {
+		return err
+	}
+	if err = l.peers.open(); err != nil {
 		return err
 	}
 	if l.waitMem, err = newRegion(os.Getpagesize()); err != nil {

@@ -42,6 +42,8 @@ func Run(t *testing.T, f Factory) {
 		{"Extensions", testExtensions},
 		{"Presence", testPresence},
 		{"PresenceOfMany", testPresenceOfMany},
+		{"Access", testAccess},
+		{"Secret", testSecret},
 		{"SplitEverywhere", testSplitEverywhere},
 		{"Pipelined", testPipelined},
 		{"EarlyInput", testEarlyInput},

@@ -228,7 +228,7 @@ func (l *loop) open(s *socket) {
 	}
 	now := l.call("open", s.slot, int(door))
 	s.since = now
-	l.core.Open(now, comet.Conn(s.slot), door)
+	l.core.Open(now, comet.Conn(s.slot), door, comet.Peer{})
 }
 
 // closed ends a slot. A send that was given up and not reported is so later,

@@ -75,6 +75,11 @@ func (f *fields) field(name, value []byte, r *Request) *Error {
 		if equalFold(name, "content-length") {
 			return f.contentLength(value)
 		}
+	case len("x-forwarded-for"):
+		if equalFold(name, "x-forwarded-for") {
+			// Of several the last was added by the nearest proxy.
+			r.ForwardedFor = value
+		}
 	case len("transfer-encoding"):
 		if equalFold(name, "transfer-encoding") {
 			f.chunked = !f.coded && equalFold(value, "chunked")

@@ -35,7 +35,7 @@ type Request struct {
 	Body  []byte
 
 	// Header values, nil when absent; of a repeated header the first.
-	Origin, LastEventID, Authorization []byte
+	Origin, LastEventID, Authorization, ForwardedFor []byte
 
 	// Need is set when Parse says incomplete: the least number of bytes, from
 	// the front of p, with which calling again can come to more.

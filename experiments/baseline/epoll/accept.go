@@ -229,7 +229,11 @@ func peersFault(errno unix.Errno) bool {
 
 // acceptOne accepts a connection, watches it and tells the core.
 func (l *loop) acceptOne(now int64, listener int, admin bool) unix.Errno {
-	fd, errno := accept(listener)
+	var from *peerAddress
+	if admin {
+		from = &l.peer
+	}
+	fd, errno := accept(listener, from)
 	switch {
 	case errno == unix.EAGAIN:
 		l.counters.now[statAcceptEagain]++
@@ -248,9 +252,9 @@ func (l *loop) acceptOne(now int64, listener int, admin bool) unix.Errno {
 		l.counters.now[statAcceptRefused]++
 		return unix.EMFILE
 	}
-	door := comet.DoorFront
+	door, peer := comet.DoorFront, comet.Peer{}
 	if admin {
-		door = comet.DoorAdmin
+		door, peer = comet.DoorAdmin, from.peer()
 		l.slots.state[c] |= stateAdmin
 		l.listeners.admins++
 	} else {
@@ -265,6 +269,6 @@ func (l *loop) acceptOne(now int64, listener int, admin bool) unix.Errno {
 	}
 	l.charge()
 	l.counters.now[statAccepts]++
-	l.core.Open(now, c, door)
+	l.core.Open(now, c, door, peer)
 	return 0
 }

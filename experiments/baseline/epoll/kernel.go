@@ -85,10 +85,34 @@ func pollNow(set []unix.PollFd) {
 	unix.RawSyscall(unix.SYS_POLL, uintptr(unsafe.Pointer(unsafe.SliceData(set))), uintptr(len(set)), 0)
 }
 
-// accept takes one connection from a listening socket, non-blocking.
-func accept(listener int) (int, unix.Errno) {
+// peerAddress is where accept writes the other end's address.
+type peerAddress struct {
+	raw    unix.RawSockaddrAny
+	length uint32
+}
+
+// peer is the address as the core takes it; zero for one of a unix socket.
+func (a *peerAddress) peer() (p comet.Peer) {
+	switch a.raw.Addr.Family {
+	case unix.AF_INET:
+		p[10], p[11] = 0xff, 0xff
+		copy(p[12:], (*unix.RawSockaddrInet4)(unsafe.Pointer(&a.raw)).Addr[:])
+	case unix.AF_INET6:
+		p = (*unix.RawSockaddrInet6)(unsafe.Pointer(&a.raw)).Addr
+	}
+	return p
+}
+
+// accept takes one connection from a listening socket, non-blocking, and has
+// the other end's address written to from, unless that is nil.
+func accept(listener int, from *peerAddress) (int, unix.Errno) {
 	for {
-		fd, _, errno := unix.RawSyscall6(unix.SYS_ACCEPT4, uintptr(listener), 0, 0,
+		var address, length unsafe.Pointer
+		if from != nil {
+			*from = peerAddress{length: unix.SizeofSockaddrAny}
+			address, length = unsafe.Pointer(&from.raw), unsafe.Pointer(&from.length)
+		}
+		fd, _, errno := unix.RawSyscall6(unix.SYS_ACCEPT4, uintptr(listener), uintptr(address), uintptr(length),
 			unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
 		if errno != unix.EINTR {
 			return int(fd), errno

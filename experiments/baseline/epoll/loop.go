@@ -49,6 +49,7 @@ type loop struct {
 	partial map[comet.Conn]*rest
 
 	listeners acceptor
+	peer      peerAddress // of the publisher accepted last
 	counters  counters // shared as counters says
 }
 

@@ -96,7 +96,7 @@ func (k *testCore) conn(c comet.Conn, what string) *testConn {
 	return tc
 }
 
-func (k *testCore) Open(now int64, c comet.Conn, d comet.Door) {
+func (k *testCore) Open(now int64, c comet.Conn, d comet.Door, _ comet.Peer) {
 	if k.conns[c] != nil {
 		k.t.Errorf("loop %d: connection %d is opened twice", k.number, c)
 	}

@@ -129,8 +129,16 @@ func (l *loop) open(nc net.Conn, door comet.Door, slot chan struct{}) {
 		c.index = comet.Conn(len(l.conns))
 		l.conns = append(l.conns, c)
 	}
-	l.core.Open(now, c.index, door)
+	l.core.Open(now, c.index, door, peerOf(nc, door))
 	l.engine.serving.Go(c.read)
+}
+
+// peerOf is the address of a publisher.
+func peerOf(nc net.Conn, door comet.Door) (p comet.Peer) {
+	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok && door == comet.DoorAdmin {
+		copy(p[:], a.IP.To16())
+	}
+	return p
 }
 
 // closeAll ends every connection: their reads and writes return at once, and the

@@ -1,0 +1,93 @@
+package comet
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+)
+
+// Peer is the address of the other end of a connection: 16 bytes of IPv6, IPv4
+// mapped into it. It is zero where there is none, as on a unix socket, and on
+// the front door, where nobody asks for it.
+type Peer [16]byte
+
+// Access decides from where publishers may come. Its methods may be called
+// from any thread, and must not block.
+type Access interface {
+	// Admits says whether a publisher at p may publish, and whether p is a proxy
+	// whose word about its client is taken instead.
+	Admits(p Peer) (publishes, proxy bool)
+	// Forwarded says the same of the client that a proxy names: list is the
+	// value of its X-Forwarded-For.
+	Forwarded(list []byte) (publishes bool)
+}
+
+// What is known of a publisher's connection stands in its record where a
+// subscriber has its mode.
+const (
+	flagDenied  = uint8(1 << modeShift)       // its address may not publish
+	flagProxied = uint8(1 << (modeShift + 1)) // its address is a trusted proxy's
+)
+
+// SetAccess has publishers admitted by a from now on; nil admits all.
+// Connections that are open already keep what they were told at first, but for
+// those of a trusted proxy.
+func (s *Service) SetAccess(a Access) {
+	if a == nil {
+		s.access.Store(nil)
+		return
+	}
+	s.access.Store(&a)
+}
+
+// admit notes what is known of a publisher's address.
+func (l *Loop) admit(r *conn, p Peer) {
+	r.flags = flagAdmin
+	a := l.svc.access.Load()
+	if a == nil || p == (Peer{}) {
+		return
+	}
+	publishes, proxy := (*a).Admits(p)
+	if !publishes {
+		r.flags |= flagDenied
+	}
+	if proxy {
+		r.flags |= flagProxied
+	}
+}
+
+// barred is the status with which the request l.req of a publisher is refused
+// for who sent it: 403 by address, 401 without the secret; 0 if it is not.
+func (l *Loop) barred(r *conn) (status int) {
+	denied := r.flags&flagDenied != 0
+	if r.flags&flagProxied != 0 && l.req.ForwardedFor != nil {
+		if a := l.svc.access.Load(); a != nil {
+			denied = !(*a).Forwarded(l.req.ForwardedFor)
+		}
+	}
+	switch {
+	case denied:
+		l.n.barredPublishers++
+		return 403
+	case len(l.svc.cfg.AdminSecret) > 0 && !l.knowsSecret():
+		l.n.barredPublishers++
+		return 401
+	}
+	return 0
+}
+
+// knowsSecret compares the request's secret with ours in a time that tells
+// nothing of either.
+func (l *Loop) knowsSecret() bool {
+	const scheme = "bearer "
+	given := l.req.Authorization
+	if len(given) < len(scheme) {
+		return false
+	}
+	for i := range len(scheme) {
+		if given[i]|0x20 != scheme[i]|0x20 {
+			return false
+		}
+	}
+	a, b := sha256.Sum256(given[len(scheme):]), sha256.Sum256(l.svc.cfg.AdminSecret)
+	return subtle.ConstantTimeCompare(a[:], b[:]) == 1
+}
