@@ -47,6 +47,12 @@ func (w *waiter) wait(epfd int, events []unix.EpollEvent, timeoutNs int64) (int,
 	return int(n), errno
 }
 
+// pause sleeps. The scheduler is told: collections need not wait for it.
+func pause(d time.Duration) {
+	t := unix.NsecToTimespec(int64(d))
+	unix.Syscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&t)), 0, 0)
+}
+
 // waiter is what a loop's waits need.
 type waiter struct {
 	nanoseconds bool          // the kernel has epoll_pwait2

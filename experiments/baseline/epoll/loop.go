@@ -25,6 +25,10 @@ const (
 	// its own count allows one. The table is shared then, and whoever took the
 	// descriptor may give it back unseen.
 	starvedRetry = 100 * time.Millisecond
+	// acceptLull is how long a loop that has just accepted lets connections and
+	// their first requests come together before it looks again. It is what a
+	// minimum wait is to io_uring: without it each of them ends a sleep of its own.
+	acceptLull = 200 * time.Microsecond
 )
 
 // loop is one event loop: one locked thread, one epoll descriptor, one loop of
@@ -48,9 +52,11 @@ type loop struct {
 	gather  []byte // where the pieces of a short message are put together
 	partial map[comet.Conn]*rest
 
+	accepted bool // connections in this turn
+
 	listeners acceptor
 	peer      peerAddress // of the publisher accepted last
-	counters  counters // shared as counters says
+	counters  counters    // shared as counters says
 }
 
 // clock turns the monotonic clock into the core's time: the wall clock read
@@ -111,7 +117,16 @@ func (l *loop) run() {
 	l.listenAdmin()
 	timeout, slept := l.turn(now)
 	for {
-		n, errno := l.waiter.wait(l.epfd, l.events[:], timeout)
+		n, errno := 0, unix.Errno(0)
+		if timeout != 0 && l.accepted {
+			pause(acceptLull)
+			l.counters.now[statLulls]++
+			n, errno = l.waiter.wait(l.epfd, l.events[:], 0)
+		}
+		l.accepted = false
+		if n == 0 && errno == 0 {
+			n, errno = l.waiter.wait(l.epfd, l.events[:], timeout)
+		}
 		if errno != 0 {
 			panic(fmt.Sprintf("epoll: loop %d: waiting on descriptor %d: %v", l.number, l.epfd, errno))
 		}

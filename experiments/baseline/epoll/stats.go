@@ -9,6 +9,7 @@ import (
 // The counters of a loop.
 const (
 	statWaits         = iota // waits that may have slept
+	statLulls                // rests after accepting
 	statPolls                // looks for events without waiting
 	statEvents               // events
 	statAccepts              // connections accepted
@@ -31,7 +32,7 @@ const (
 
 // statNames are the names of the counters, in their order.
 var statNames = [statCount]string{
-	"waits", "polls", "events", "accepts", "accept_eagain", "accept_errors", "accept_refused", "accept_paused", "sweeps",
+	"waits", "lulls", "polls", "events", "accepts", "accept_eagain", "accept_errors", "accept_refused", "accept_paused", "sweeps",
 	"reads", "eagain", "writes", "write_eagain", "partial_sends", "wakes_sent", "wakes", "closes", "stale_events",
 }
 
