@@ -31,6 +31,10 @@ type AcceptOptions struct {
 	// A fair comparison has as many as the load.
 	Openers int
 	Log     io.Writer // of the server; nil is standard error
+	// Held is called while all connections are held and, at the client's end,
+	// watched by epoll as a load watches them; nil leaves both out. What it
+	// returns as an error is Accept's.
+	Held func(ctx context.Context) error
 }
 
 // AcceptResult is the floor of opening connections.
@@ -109,6 +113,14 @@ func Accept(ctx context.Context, opts AcceptOptions) (AcceptResult, error) {
 		return AcceptResult{}, err
 	}
 	c.settle()
+	if opts.Held != nil {
+		if err := c.watchAll(); err != nil {
+			return AcceptResult{}, err
+		}
+		if err := opts.Held(ctx); err != nil {
+			return AcceptResult{}, err
+		}
+	}
 	n := time.Duration(opts.Connections)
 	seconds := srv.lastProgress.Sub(start).Seconds()
 	return AcceptResult{
@@ -134,6 +146,8 @@ type client struct {
 	busy     atomic.Int32 // threads that connect now
 	cpu      atomic.Int64 // nanoseconds
 	stopping atomic.Bool
+	watching atomic.Bool  // the threads shall watch what they hold
+	watched  atomic.Int32 // threads that do
 	failure  atomic.Pointer[error]
 	ended    []<-chan struct{}
 }
@@ -172,6 +186,36 @@ func (c *client) settle() {
 	}
 }
 
+// watchAll returns when every thread watches what it holds.
+func (c *client) watchAll() error {
+	c.watching.Store(true)
+	for _, turn := range c.turns {
+		wake(turn)
+	}
+	for int(c.watched.Load()) < len(c.turns) {
+		time.Sleep(aheadPause)
+	}
+	if err := c.failure.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// watch puts connections into an epoll set for input, as a load does.
+func watch(held []int) (*rawnet.Poller, error) {
+	poller, err := rawnet.NewPoller(1)
+	if err != nil {
+		return nil, err
+	}
+	for i, fd := range held {
+		if err := poller.Add(fd, unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLET, uint32(i)); err != nil {
+			poller.Close()
+			return nil, err
+		}
+	}
+	return poller, nil
+}
+
 func (c *client) end() {
 	c.stopping.Store(true)
 	for _, turn := range c.turns {
@@ -198,6 +242,15 @@ func (c *client) life(i int) {
 	c.busy.Add(-1)
 	for !c.stopping.Load() {
 		awaitWake(c.turns[i])
+		if c.watching.Load() && !c.stopping.Load() {
+			poller, err := watch(held)
+			if err != nil {
+				c.failure.CompareAndSwap(nil, &err)
+			} else {
+				defer poller.Close()
+			}
+			c.watched.Add(1)
+		}
 	}
 	if !c.layout.own {
 		closeAll(held)

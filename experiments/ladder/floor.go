@@ -7,6 +7,7 @@ import (
 
 	"c1000k/experiments/floor"
 	"c1000k/experiments/result"
+	"c1000k/experiments/sample"
 )
 
 // floor measures how fast this machine accepts connections with no protocol
@@ -40,8 +41,19 @@ func (r *run) floor(ctx context.Context) error {
 
 // acceptFloor measures a bare accept loop.
 func (r *run) acceptFloor(ctx context.Context, doors Doors) error {
+	before, err := kernelAtRest(ctx)
+	if err != nil {
+		return err
+	}
+	var kernel sample.KernelDelta
+	held := func(ctx context.Context) error {
+		// What was freed on the way is given back in a moment.
+		after, err := kernelAtRest(ctx)
+		kernel = after.Since(before)
+		return err
+	}
 	a, err := floor.Accept(ctx, floor.AcceptOptions{
-		ServerArgv: r.o.Floor, Host: doors.Host, Port: doors.FirstPort, Ports: FrontPorts, Connections: r.o.FloorCount,
+		ServerArgv: r.o.Floor, Host: doors.Host, Port: doors.FirstPort, Ports: FrontPorts, Connections: r.o.FloorCount, Held: held,
 	})
 	if err != nil {
 		return r.floorFailed(ctx, "the accept floor", err)
@@ -51,6 +63,7 @@ func (r *run) acceptFloor(ctx context.Context, doors Doors) error {
 		What: result.FloorAccept, Variant: "epoll, accept4", Loops: 1, Count: int64(a.Connections),
 		Seconds: a.Seconds, Rate: a.Rate,
 		ServerCPU: microseconds(a.ServerCPU), LoadCPU: microseconds(a.ClientCPU),
+		Kernel: &kernel,
 	}})
 }
 

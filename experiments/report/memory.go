@@ -134,7 +134,7 @@ func sideBySide(all []*ladder) *table {
 
 // headline is bytes a connection at the last step of each ladder, with the fits
 // over its steps.
-func headline(all []*ladder) *table {
+func headline(all []*ladder, r references) *table {
 	t := newTable("a connection", "loops/rings, tables", "connections", "broadcasts")
 	t.group("user", "(RES − empty)/N", "after broadcast", "by the fit")
 	t.group("kernel", "server", "over the floor")
@@ -146,7 +146,9 @@ func headline(all []*ladder) *table {
 		}
 		n, k := s.Connections(), s.Share()
 		server, over := serverEach(k, n), missing
-		if k != nil && k.OverFloor != nil {
+		if each, ok := s.OverBare(r.accept); ok {
+			over = bytesEach(each)
+		} else if k != nil && k.OverFloor != nil {
 			over = bytesEach(float64(*k.OverFloor) / float64(n))
 		}
 		t.add(l.label, structureOf(s), grouped(n), grouped(int64(s.BroadcastsBefore)),

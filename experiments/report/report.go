@@ -151,13 +151,14 @@ func markdown(d *result.Data, all []*ladder, r references, troubles []string) st
 	b.heading(2, "Memory side by side")
 	b.table(sideBySide(all))
 	b.notes(noteVirtual, noteArticle, noteKernel, estimatedNote(all))
-	if t := headline(all); len(t.rows) > 0 {
+	if t := headline(all, r); len(t.rows) > 0 {
 		b.heading(2, "Bytes a connection")
 		b.table(t)
 		b.notes(headlineNotes(all)...)
 	}
 	fmt.Fprintf(b, "\n![Memory against connections](%s)\n", MemoryFigure)
 	b.heading(2, "Kernel memory over the socket's floor")
+	bareTables(b, all, r)
 	b.notes(floorNotes(all)...)
 	b.heading(2, "CPU side by side")
 	b.table(cpuSideBySide(all, r, true))

@@ -264,6 +264,9 @@ type Floor struct {
 	// ServerCPU and LoadCPU are microseconds of CPU a connection or message.
 	ServerCPU *float64 `json:"server_cpu_us,omitempty"`
 	LoadCPU   *float64 `json:"load_cpu_us,omitempty"`
+	// Kernel is the growth of the kernel's memory, of the whole machine, while
+	// all are held and watched by the client; of the bare accept loop alone.
+	Kernel *sample.KernelDelta `json:"kernel,omitempty"`
 }
 
 // Machine is a look at the machine between servers.
