@@ -17,6 +17,13 @@ case " ${GOFLAGS:-} " in
 *checklinkname=0*) ;;
 *) GOFLAGS="${GOFLAGS:+$GOFLAGS }-ldflags=-checklinkname=0" ;;
 esac
+# Without this machine's folders in them the same source gives the same programs
+# anywhere, and profiles that are kept name no one's home. For all that is built
+# here, since what is built with and without it is kept apart.
+case " $GOFLAGS " in
+*" -trimpath"*) ;;
+*) GOFLAGS="$GOFLAGS -trimpath" ;;
+esac
 export GOFLAGS
 
 # say prints a line for the reader of the script's progress.
@@ -74,8 +81,6 @@ c1000k_build() {
 	local stamp=
 	git rev-parse HEAD >/dev/null 2>&1 || stamp=-buildvcs=false
 	say "building comet and experiment with $(go env GOVERSION) into $BUILD"
-	# Without this machine's folders in them, the same source gives the same program
-	# anywhere, and profiles that are kept name no one's home.
-	go build -trimpath $stamp -o "$BUILD/" ./comet/cmd/comet ./experiments/cmd/experiment ||
+	go build $stamp -o "$BUILD/" ./comet/cmd/comet ./experiments/cmd/experiment ||
 		die "the build failed, see above"
 }
