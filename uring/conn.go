@@ -272,6 +272,20 @@ func (l *loop) resume(r *ring, slot uint32) {
 	l.wantRecv(r, slot)
 }
 
+// discardBytes is how much unread input a close throws away, as the baseline does.
+const discardBytes = 64 << 10
+
+// discard throws away what the peer has sent and nobody will read: at a close it
+// would turn into a reset, which overtakes the last reply at the client. It does
+// not wait, so it is over before the close that follows it begins.
+func (l *loop) discard(r *ring, slot uint32) {
+	e := l.entry(r)
+	// With MSG_TRUNC nothing is written to the buffer.
+	e.PrepareRecv(int(slot), l.scratch, discardBytes, unix.MSG_TRUNC|unix.MSG_DONTWAIT)
+	e.Flags = giouring.SqeFixedFile
+	e.UserData = uint64(r.tag(reqDiscard, slot, 0))
+}
+
 // closeConn ends what is armed, by user data and never by descriptor (that
 // scans all requests), and closes. All goes out in one submission, in this
 // order; the socket's end is on the wire when the last request lets go of it.
@@ -288,6 +302,9 @@ func (l *loop) closeConn(r *ring, slot uint32) {
 		l.cancel(r, r.tag(reqSend, slot, l.sendIndex[r.conn(slot)]))
 	}
 	l.count.n[cCloses]++
+	if *st&(fGone|fHungup) == 0 {
+		l.discard(r, slot)
+	}
 	e := l.entry(r)
 	e.PrepareCloseDirect(slot)
 	e.UserData = uint64(r.tag(reqClose, slot, 0))

@@ -16,7 +16,7 @@ var variants = []struct {
 	opts    Options
 	provoke []counter
 }{
-	{"Default", Options{streaming: true}, []counter{cAccepts, cPolls, cRecvs, cSends, cCloses, cWakes, cPartialSends, cSlotReused}},
+	{"Default", Options{streaming: true}, []counter{cAccepts, cPolls, cRecvs, cSends, cCloses, cWakes, cPartialSends, cSlotReused, cDiscards}},
 	// Queues that are always full: submissions are forced, completions wait
 	// in the kernel, multishot polls end early. Streaming accepts go on until
 	// short of a small table's end and change to single ones there.

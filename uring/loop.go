@@ -313,6 +313,10 @@ func (l *loop) complete(r *ring, u userData, res int32, flags uint32) {
 		// Only a cancel that found nothing completes: what it was for has
 		// ended by itself, and says so in its own completion.
 		l.count.n[cCancelLate]++
+	case reqDiscard:
+		if res > 0 {
+			l.count.n[cDiscards]++
+		}
 	case reqWake:
 		l.count.n[cWoken]++
 		if l.lookAgain.Swap(false) {

@@ -29,6 +29,7 @@ const (
 	cCancels
 	cCancelLate
 	cCloses
+	cDiscards
 	cSlotReused
 	cWakes
 	cWoken
@@ -60,6 +61,7 @@ var counterNames = [counters]string{
 	cCancels:      "cancels",       // cancels asked for
 	cCancelLate:   "cancels_late",  // of them, those that found nothing to cancel
 	cCloses:       "closes",        // connections closed
+	cDiscards:     "discards",      // closes before which unread input was thrown away
 	cSlotReused:   "slot_reused",   // slots taken by an accept before their end had been read
 	cWakes:        "wakes",         // wakes of other loops
 	cWoken:        "woken",         // wakes received

@@ -35,6 +35,7 @@ const (
 	reqAcceptOne                    // single accept; slot is the listener's number
 	reqListen                       // one-shot poll of a listener
 	reqWake                         // multishot poll of the loop's own eventfd
+	reqDiscard                      // receive of what is thrown away before a close
 	reqChild                        // read of a child ring's eventfd; slot is the ring's number
 )
 

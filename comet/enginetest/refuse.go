@@ -134,3 +134,43 @@ func flood(t *testing.T, c *client, piece string) {
 		t.Fatal(err)
 	}
 }
+
+// testLastReply proves that who sends far too much at once still reads the whole
+// refusal, and then the end: what the server leaves unread must not turn the
+// close into a reset that overtakes the reply.
+func testLastReply(t *testing.T, f Factory) {
+	const bytes = 30_000
+	s := newServer(t, f, setup{})
+	for _, x := range []struct {
+		name, request, status string
+		door                  comet.Door
+	}{
+		{"Line", "GET /sub?cname=" + strings.Repeat("n", bytes), "HTTP/1.0 414 ", comet.DoorFront},
+		{"Headers", "GET /sub?cname=x HTTP/1.1\r\nHost: h\r\n" + strings.Repeat("X-Filler: yyyyyy\r\n", bytes/18), "HTTP/1.1 431 ", comet.DoorFront},
+		{"AdminHeaders", "GET /push?cname=x HTTP/1.1\r\nHost: h\r\n" + strings.Repeat("X-Filler: yyyyyy\r\n", bytes/18), "HTTP/1.1 431 ", comet.DoorAdmin},
+		{
+			"Body", "POST /push HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999999\r\n\r\n" + strings.Repeat("b", bytes),
+			"HTTP/1.1 413 ", comet.DoorAdmin,
+		},
+		{
+			"BodyOfSub", "POST /sub?cname=x HTTP/1.1\r\nHost: h\r\nContent-Length: 30000\r\n\r\n" + strings.Repeat("b", bytes),
+			"HTTP/1.1 413 ", comet.DoorFront,
+		},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			for i := range scaled(50) {
+				c, err := s.dial(x.door)
+				if err != nil {
+					t.Fatal(err)
+				}
+				c.mustSend(t, x.request)
+				got, err := c.reply()
+				if err != nil || !strings.HasPrefix(got, x.status) {
+					t.Fatalf("time %d: got %q, %v, want %q...", i, got, err, x.status)
+				}
+				c.mustEnd(t)
+				c.conn.Close()
+			}
+		})
+	}
+}

@@ -30,6 +30,7 @@ func Run(t *testing.T, f Factory) {
 		{"Limits", testLimits},
 		{"Refusals", testRefusals},
 		{"Oversized", testOversized},
+		{"LastReply", testLastReply},
 		{"Streams", testStreams},
 		{"StreamLimits", testStreamLimits},
 		{"StreamFanOut", testStreamFanOut},
