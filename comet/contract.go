@@ -113,6 +113,10 @@ type Stat struct {
 type Engine interface {
 	// Start begins to accept and returns when every loop runs. It is called once.
 	Start(listeners []Listener) error
+	// StopAccepting has whoever comes from now on wait in the backlog, and wakes
+	// every loop. What is open goes on. It is called after Start, and may be
+	// called again.
+	StopAccepting()
 	// Stop closes every connection and ends the loops. It is idempotent and
 	// returns when nothing of the engine is left.
 	Stop()

@@ -142,7 +142,7 @@ func (l *Loop) process(h uint32, r *conn, p []byte) (rest int) {
 		if l.req.Minor == 1 {
 			r.flags |= flagHTTP11
 		}
-		if l.req.KeepAlive {
+		if l.req.KeepAlive && l.svc.draining.Load() == 0 {
 			r.flags |= flagKeepAlive
 		}
 		if r.flags&flagAdmin != 0 {

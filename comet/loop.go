@@ -56,6 +56,7 @@ type Loop struct {
 	walks    []hub.Walk // broadcasts this loop carries out, in order
 	retryAt  int64      // when the first of them is tried again; 0: not waiting
 
+	drained  uint32   // connections looked at since a drain began
 	watchers []uint32 // connections of /psub
 	toldTo   uint64   // the place in the hub's log to which they were told
 
@@ -137,6 +138,7 @@ func (l *Loop) Turn(now int64) {
 	l.deliver(turnDeliveries)
 	l.expire(turnTimers)
 	l.stepBroadcast()
+	l.stepDrain()
 	if l.id == 0 && l.hub.SweepAt() <= l.tick {
 		l.more = l.hub.Sweep(l.tick, turnSweep) || l.more
 	}

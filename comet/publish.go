@@ -53,8 +53,8 @@ func (l *Loop) push(r *conn, form []byte) (stay bool) {
 	}
 	l.acks = l.acks[:0]
 	status = 200
-	name, more := names.Next(l.name[:0])
-	for more = true; more; name, more = names.Next(l.name[:0]) { // without any it is the empty name
+	name, _ := names.Next(l.name[:0])
+	for more := true; more; name, more = names.Next(l.name[:0]) { // without any it is the empty name
 		l.name = name
 		if s := l.publish(name, m); s != 200 {
 			status = s

@@ -116,6 +116,7 @@ type Service struct {
 	origin  []byte       // Access-Control-Allow-Origin; nil: none
 
 	access   atomic.Pointer[Access]
+	draining atomic.Uint32 // a Farewell; 0: it goes on
 	watching atomic.Uint64 // loops with connections of /psub
 
 	mu    sync.Mutex

@@ -13,11 +13,11 @@ type counts struct {
 	stallTimeouts, tooManyChannels, tooManySubscribers uint64
 	behind, caughtUp, noMemory, wakes                  uint64
 	streamOverruns, tokenErrors, closedChannels        uint64
-	watchersLost, barredPublishers                     uint64
+	watchersLost, barredPublishers, farewells          uint64
 }
 
 // numCounts is how many there are.
-const numCounts = 31
+const numCounts = 32
 
 // countNames are the counters as others see them, in the order of list.
 var countNames = []string{
@@ -29,7 +29,7 @@ var countNames = []string{
 	"readers_paused", "header_timeouts", "idle_timeouts",
 	"stall_timeouts", "too_many_channels", "too_many_subscribers",
 	"inbox_behind", "caught_up", "no_memory", "wakes",
-	"stream_overruns", "token_errors", "channels_closed", "watchers_lost", "publishers_barred",
+	"stream_overruns", "token_errors", "channels_closed", "watchers_lost", "publishers_barred", "farewells",
 }
 
 func (c *counts) list() [numCounts]uint64 {
@@ -42,7 +42,7 @@ func (c *counts) list() [numCounts]uint64 {
 		c.paused, c.headerTimeouts, c.idleTimeouts,
 		c.stallTimeouts, c.tooManyChannels, c.tooManySubscribers,
 		c.behind, c.caughtUp, c.noMemory, c.wakes,
-		c.streamOverruns, c.tokenErrors, c.closedChannels, c.watchersLost, c.barredPublishers,
+		c.streamOverruns, c.tokenErrors, c.closedChannels, c.watchersLost, c.barredPublishers, c.farewells,
 	}
 }
 

@@ -209,6 +209,11 @@ func (l *Loop) streamNoop(h uint32, r *conn) {
 // was closed, after what it has not had yet: l.msgs, numbered from missed on,
 // if that is not 0. next is the channel's next number.
 func (l *Loop) sayClosed(h uint32, r *conn, name []byte, next, missed uint64) {
+	l.sayEnd(h, r, name, wire.KindClose, int64(next), missed)
+}
+
+// sayEnd is sayClosed with an object of any kind and number.
+func (l *Loop) sayEnd(h uint32, r *conn, name []byte, k wire.Kind, number int64, missed uint64) {
 	waiting := l.pendingOf(r)
 	if !r.mode().Streams() {
 		switch {
@@ -218,7 +223,7 @@ func (l *Loop) sayClosed(h uint32, r *conn, name []byte, next, missed uint64) {
 			l.makeUp(h, r, name, missed)
 		default:
 			l.esc = wire.AppendEscaped(l.esc[:0], name)
-			l.body = wire.AppendObject(l.body[:0], wire.KindClose, l.esc, int64(next), nil)
+			l.body = wire.AppendObject(l.body[:0], k, l.esc, number, nil)
 			l.answer(h, r, l.body)
 		}
 		return
@@ -236,7 +241,7 @@ func (l *Loop) sayClosed(h uint32, r *conn, name []byte, next, missed uint64) {
 		l.unrefAll()
 	}
 	l.esc = wire.AppendEscaped(l.esc[:0], name)
-	l.appendObjectFrame(r, wire.KindClose, int64(next), nil)
+	l.appendObjectFrame(r, k, number, nil)
 	l.reply = wire.AppendLastChunk(l.reply, l.minor(r))
 	l.lastReply(h, r)
 }

@@ -112,7 +112,11 @@ func (l *Loop) hold(h uint32, r *conn, v hub.View, next uint64) bool {
 			return false
 		}
 	}
-	l.setDeadline(h, r, l.pollDeadline())
+	if l.svc.draining.Load() != 0 {
+		l.setDeadline(h, r, l.tick) // it is told so when the timers are looked at
+	} else {
+		l.setDeadline(h, r, l.pollDeadline())
+	}
 	return true
 }
 

@@ -49,6 +49,8 @@ func (l *Loop) expire(budget int) {
 			case r.busy():
 				l.n.stallTimeouts++
 				l.close(h, r)
+			case l.svc.draining.Load() != 0:
+				l.dismissForGood(h, r)
 			case r.watches():
 				l.tell(h, r)
 			default:

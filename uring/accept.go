@@ -118,7 +118,7 @@ func (l *loop) admitTo(a *acceptor, number uint32) {
 	switch a.mode {
 	case modeStreaming:
 		turned := l.e.rotate && a.taken >= turnsPlace
-		if turned || a.ring != l.target || !l.mayStream(a.ring) {
+		if turned || l.e.paused.Load() || a.ring != l.target || !l.mayStream(a.ring) {
 			a.mode = modeEnding
 			l.count.n[cAcceptMoved]++
 			l.cancel(a.ring, tag(reqAccept, a.gen, 0, number))
@@ -130,6 +130,9 @@ func (l *loop) admitTo(a *acceptor, number uint32) {
 
 // arm takes the next step of a listener with nothing armed.
 func (l *loop) arm(a *acceptor, number uint32) {
+	if l.e.paused.Load() {
+		return // who comes waits in the backlog
+	}
 	if a.door == comet.DoorFront && a.singles == 0 && l.mayStream(l.target) {
 		a.mode, a.ring, a.taken = modeStreaming, l.target, 0
 		a.starved, a.roused = false, true
@@ -178,6 +181,21 @@ func (l *loop) handOver() {
 			l.count.n[cWakes]++
 			other.wake()
 		}
+	}
+}
+
+// StopAccepting has whoever comes from now on wait in the backlog, and wakes
+// every loop.
+func (e *Engine) StopAccepting() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.stopping.Load() {
+		return
+	}
+	e.paused.Store(true)
+	for _, l := range e.loops {
+		l.lookAgain.Store(true)
+		l.wake()
 	}
 }
 

@@ -67,6 +67,7 @@ type Engine struct {
 	mu       sync.Mutex
 	started  bool
 	stopping atomic.Bool
+	paused   atomic.Bool // nothing more is accepted
 	running  sync.WaitGroup
 	stopped  sync.Once
 }

@@ -45,6 +45,7 @@ func Run(t *testing.T, f Factory) {
 		{"PresenceOfMany", testPresenceOfMany},
 		{"Access", testAccess},
 		{"Secret", testSecret},
+		{"Drain", testDrain},
 		{"SplitEverywhere", testSplitEverywhere},
 		{"Pipelined", testPipelined},
 		{"EarlyInput", testEarlyInput},

@@ -46,7 +46,7 @@ func (l *loop) charge() {
 // a listener that was not emptied is reported again.
 func (l *loop) enter() {
 	a := &l.listeners
-	if a.listening || !l.gate.enter(l.number) {
+	if l.paused.Load() || a.listening || !l.gate.enter(l.number) {
 		return
 	}
 	a.listening = true
@@ -83,7 +83,7 @@ func (l *loop) leave(starved bool) {
 // listenAdmin listens at the admin door while there is room.
 func (l *loop) listenAdmin() {
 	a := &l.listeners
-	if a.listeningAdmin || a.fronts+a.admins >= a.capacity {
+	if l.paused.Load() || a.listeningAdmin || a.fronts+a.admins >= a.capacity {
 		return
 	}
 	for i, fd := range a.admin {
@@ -121,8 +121,14 @@ func (l *loop) makeRoom(now int64) {
 	}
 }
 
-// answer does what other loops asked for.
+// answer does what other loops asked for, or the engine.
 func (l *loop) answer() {
+	if l.paused.Load() {
+		l.leave(false)
+		if l.listeners.listeningAdmin {
+			l.leaveAdmin()
+		}
+	}
 	s := &l.gate.seats[l.number]
 	if s.asked.Load() == 0 {
 		return

@@ -29,7 +29,8 @@ type Engine struct {
 	gate      *gate
 	wakes     []int
 	stop      atomic.Bool
-	mu        sync.Mutex // of Start against Stop
+	paused    atomic.Bool // nothing more is accepted
+	mu        sync.Mutex  // of Start against Stop
 	started   bool
 	threads   []interface{ Wait() }
 	listeners int
@@ -121,7 +122,7 @@ func (e *Engine) build(listeners []comet.Listener) error {
 			slots.unmap()
 			return fmt.Errorf("epoll: loop %d: %w", i, err)
 		}
-		l := &loop{number: i, core: core, clock: clock, gate: e.gate, stop: &e.stop, slots: slots}
+		l := &loop{number: i, core: core, clock: clock, gate: e.gate, stop: &e.stop, paused: &e.paused, slots: slots}
 		l.listeners = acceptor{capacity: capacity, retryAt: comet.NoDeadline}
 		if i == 0 {
 			l.listeners.reserve = e.plan.reserve
@@ -206,6 +207,17 @@ func onLockedThread(fn func()) *thread {
 		fn()
 	}()
 	return t
+}
+
+// StopAccepting has whoever comes from now on wait in the backlog, and wakes
+// every loop.
+func (e *Engine) StopAccepting() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.paused.Store(true)
+	for _, wake := range e.wakes {
+		ring(wake)
+	}
 }
 
 // Stop closes every connection, ends the loops and their threads, and returns

@@ -39,6 +39,7 @@ type loop struct {
 	clock  clock
 	gate   *gate        // shared
 	stop   *atomic.Bool // shared
+	paused *atomic.Bool // shared: nothing more is accepted
 	wakes  []int        // the eventfd of each loop, open in every table
 
 	epfd   int

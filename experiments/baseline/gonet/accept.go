@@ -28,7 +28,7 @@ func (e *Engine) acceptFrom(ln listener) {
 				return
 			}
 			e.serve(nc, ln.door, slot)
-		case errors.Is(err, net.ErrClosed):
+		case errors.Is(err, net.ErrClosed) || e.paused.Load():
 			return
 		default:
 			e.counters.acceptErrors.Add(1)

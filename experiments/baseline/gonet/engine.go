@@ -51,6 +51,7 @@ type Engine struct {
 	started   bool
 	listeners []listener
 	stopping  chan struct{}
+	paused    atomic.Bool // nothing more is accepted
 	stopOnce  sync.Once
 	accepting sync.WaitGroup // the goroutines that accept
 	serving   sync.WaitGroup // those of connections
@@ -173,6 +174,27 @@ func (e *Engine) build(listeners []comet.Listener) error {
 		e.listeners = append(e.listeners, made)
 	}
 	return nil
+}
+
+// StopAccepting has whoever comes from now on wait in the backlog, and each loop
+// take a turn.
+func (e *Engine) StopAccepting() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.paused.Store(true)
+	for _, ln := range e.listeners {
+		// Those of TCP and unix sockets have one. An error means that the listener
+		// is closed, and so accepts nothing.
+		if d, ok := ln.Listener.(interface{ SetDeadline(time.Time) error }); ok {
+			_ = d.SetDeadline(time.Now())
+		}
+	}
+	for _, l := range e.loops {
+		select {
+		case l.wake <- struct{}{}:
+		default: // it has been woken and has not looked yet
+		}
+	}
 }
 
 // Stop closes every connection, ends the loops, and returns when no goroutine of

@@ -1,0 +1,96 @@
+package comet
+
+import "c1000k/comet/wire"
+
+// Farewell is what held clients are told when a server is about to stop.
+type Farewell uint32
+
+const (
+	// FarewellNoop ends what is held with a noop: clients poll again, and so
+	// come to whichever server is there then.
+	FarewellNoop Farewell = iota + 1
+	// FarewellClose ends it as if the channel was closed.
+	FarewellClose
+)
+
+// turnDrain is the most connections that a turn looks at for a drain.
+const turnDrain = 2048
+
+// Drain begins to empty the service: every held client is told, each reply ends
+// its connection, what is idle is closed, and whoever asks anew gets an answer
+// and the end. The engine is to stop accepting before. Loops that sleep are to
+// be woken by the engine. It may be called from any thread, and again.
+func (s *Service) Drain(f Farewell) { s.draining.Store(uint32(f)) }
+
+// Connections is the number of open connections on all loops, of publishers too,
+// as of the end of each loop's last turn.
+func (s *Service) Connections() int64 {
+	const opened, closed = 0, 1 // countNames
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := int64(0)
+	for _, l := range s.loops {
+		// Closed first: what is closed between the two reads is counted, not the
+		// other way round.
+		c := l.shared[closed].Load()
+		n += int64(l.shared[opened].Load() - c)
+	}
+	return n
+}
+
+// stepDrain goes on with the look at all connections that a drain begins with.
+func (l *Loop) stepDrain() {
+	if l.drained == l.high+1 || l.svc.draining.Load() == 0 {
+		return
+	}
+	if l.entry < l.entryEnd || l.walk.entry.Channel != 0 || !l.inbox.Empty() {
+		return // what was published before comes first; deliver asks for a turn
+	}
+	for n := 0; n < turnDrain && l.drained <= l.high; n++ {
+		h := l.drained
+		if l.drained++; h == 0 {
+			continue
+		}
+		l.dismissForGood(h, l.at(h))
+	}
+	l.more = l.more || l.drained <= l.high
+}
+
+// dismissForGood ends a connection politely.
+func (l *Loop) dismissForGood(h uint32, r *conn) {
+	switch r.state {
+	case stateHeld:
+		r.flags &^= flagKeepAlive
+		if r.watches() {
+			l.close(h, r)
+			return
+		}
+		l.farewell(h, r)
+	case stateSending:
+		r.flags &^= flagKeepAlive // its reply is the last
+	case stateOpen:
+		if r.extra == 0 {
+			l.close(h, r)
+		}
+		// A request has begun: its reply will be the last.
+	}
+}
+
+// farewell tells a held subscriber that the server goes.
+func (l *Loop) farewell(h uint32, r *conn) {
+	v := l.hub.Enter(r.channel)
+	l.name = append(l.name[:0], v.Name()...)
+	next := v.Next()
+	missed := uint64(0)
+	if !r.busy() {
+		missed = l.missed(v, r, next)
+	}
+	v.Leave()
+	kind, number := wire.KindClose, int64(next)
+	if Farewell(l.svc.draining.Load()) == FarewellNoop {
+		kind, number = wire.KindNoop, l.noopNumber(r)
+	}
+	l.unsubscribe(h, r)
+	l.n.farewells++
+	l.sayEnd(h, r, l.name, kind, number, missed)
+}
