@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"os"
@@ -94,6 +95,7 @@ func (o *options) serviceConfig() comet.Config {
 	c.ChannelTimeout = o.ChannelTimeout
 	c.PollingTimeout = o.PollingTimeout
 	c.Seed = o.Seed
+	rand.Read(c.TokenKey[:]) // from the kernel; it does not fail
 	c.Prefault = o.Prefault
 	return c
 }
