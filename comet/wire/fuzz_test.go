@@ -89,11 +89,57 @@ func compareWithNetHTTP(t *testing.T, p []byte, n int, r *Request) {
 		"origin":        {string(r.Origin), req.Header.Get("Origin")},
 		"last-event-id": {string(r.LastEventID), req.Header.Get("Last-Event-ID")},
 		"authorization": {string(r.Authorization), req.Header.Get("Authorization")},
+		"forwarded":     {string(r.ForwardedFor), last(req.Header.Values("X-Forwarded-For"))},
 	} {
 		if pair[0] != pair[1] {
 			t.Errorf("%q: %s %q, net/http says %q", p[:n], what, pair[0], pair[1])
 		}
 	}
+}
+
+func last(values []string) string {
+	if len(values) == 0 {
+		return ""
+	}
+	return values[len(values)-1]
+}
+
+// FuzzNames proves that the names of a request, one by one, are those that a
+// plain reader finds, and that the first is the one that ParseParams takes.
+func FuzzNames(f *testing.F) {
+	f.Add([]byte("cname=a&seq=1&CNAME=b%20c&x&cname"), []byte(""))
+	f.Add([]byte("cname=q"), []byte("content=x&cname=f&Cname=g+h"))
+	f.Fuzz(func(t *testing.T, query, form []byte) {
+		var want []string
+		for _, source := range [][]byte{form, query} {
+			for pair := range strings.SplitSeq(string(source), "&") {
+				if name, value, ok := strings.Cut(pair, "="); ok && asciiLower(name) == "cname" {
+					want = append(want, string(AppendDecoded(nil, []byte(value))))
+				}
+			}
+			if len(want) > 0 {
+				break // those of the form alone
+			}
+		}
+		names := Names{Form: form, Query: query}
+		if n := names.Count(); n != len(want) {
+			t.Fatalf("%d names, want %d", n, len(want))
+		}
+		for i := 0; ; i++ {
+			name, ok := names.Next(nil)
+			if !ok {
+				break
+			}
+			if string(name) != want[i] {
+				t.Errorf("name %d is %q, want %q", i, name, want[i])
+			}
+		}
+		var p Params
+		ParseParams(&p, nil, query, form)
+		if p.HasCname != (len(want) > 0) || len(want) > 0 && string(p.Cname) != want[0] {
+			t.Errorf("the parameters have %q, the first name is of %q", p.Cname, want)
+		}
+	})
 }
 
 // FuzzEscaped proves AppendEscaped and ValidEscaped against encoding/json.
@@ -118,7 +164,7 @@ func FuzzParams(f *testing.F) {
 			t.Errorf("%d bytes of scratch for %d", len(scratch), len(query)+len(form))
 		}
 		want := plainParams(string(form), plainParams(string(query), nil))
-		for name, got := range map[string][]byte{"cname": p.Cname, "cb": p.Cb, "token": p.Token, "content": p.Content} {
+		for name, got := range map[string][]byte{"cname": p.Cname, "cb": p.Cb, "token": p.Token, "content": p.Content, "epoch": p.Epoch} {
 			value, ok := want[name]
 			if ok != (got != nil) || value != string(got) {
 				t.Errorf("%s: %q, want %q, %v", name, got, value, ok)
