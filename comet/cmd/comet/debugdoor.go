@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"c1000k/comet/doors"
 )
 
@@ -20,7 +22,8 @@ const debugHeaderTimeout = 10 * time.Second
 // not on the engine's. Its methods may be called from any goroutine.
 type debugDoor struct {
 	server   http.Server
-	addrs    []string               // listened on, with the ports that the kernel chose
+	addrs    []string // listened on, with the ports that the kernel chose
+	registry *prometheus.Registry
 	served   atomic.Pointer[served] // nil until the engine has started
 	draining atomic.Bool            // the server is to stop
 	failed   chan error             // receives the errors that end a listener
@@ -34,6 +37,7 @@ func openDebugDoor(spec string, log *slog.Logger) (*debugDoor, error) {
 	if spec == noDoor {
 		return d, nil
 	}
+	d.registry = newRegistry()
 	d.server = http.Server{
 		Handler:           d.routes(),
 		ReadHeaderTimeout: debugHeaderTimeout,

@@ -18,6 +18,7 @@ Try it:
   curl 'http://127.0.0.1:8100/sub?cname=news&seq=1' &       # waits for message 1 of "news"
   curl 'http://127.0.0.1:8000/push?cname=news&content=hi'   # and now it has it
   curl  http://127.0.0.1:8000/info                          # channels and subscribers
+  curl  http://127.0.0.1:8001/metrics                       # for Prometheus
   curl  http://127.0.0.1:8001/facts                         # what the kernel gave, counters
 
 Settings:

@@ -7,9 +7,15 @@ import (
 	"os"
 
 	"github.com/felixge/fgprof"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"c1000k/comet"
 )
+
+// maxScrapes bounds the scrapes of /metrics at once; one more is answered with 503.
+const maxScrapes = 4
 
 // served is what the debug door tells about. It never changes.
 type served struct {
@@ -31,12 +37,23 @@ func (d *debugDoor) routes() *http.ServeMux {
 	mux.HandleFunc("GET /healthz", healthz)
 	mux.HandleFunc("GET /readyz", d.readyz)
 	mux.HandleFunc("GET /facts", d.facts)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(d.registry, promhttp.HandlerOpts{MaxRequestsInFlight: maxScrapes}))
 	return mux
+}
+
+// newRegistry has what there is to tell before the engine has started.
+func newRegistry() *prometheus.Registry {
+	r := prometheus.NewRegistry()
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return r
 }
 
 // serve begins to tell about a server: its engine accepts.
 func (d *debugDoor) serve(s *served) {
 	d.served.Store(s)
+	if d.registry != nil {
+		d.registry.MustRegister(newCollector(s))
+	}
 }
 
 // tell has /facts tell other options.
