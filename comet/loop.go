@@ -76,6 +76,7 @@ type Loop struct {
 
 	n      counts
 	shared sharedCounts
+	turns  turnCounts
 }
 
 // NewLoop adds a loop for up to maxConns connections, numbered from 0 in the
@@ -148,6 +149,7 @@ func (l *Loop) Turn(now int64) {
 	l.tellAll()
 	l.wakeOthers()
 	l.publishCounts()
+	l.turns.note(len(l.actions) - l.taken)
 }
 
 // wakeOthers asks for the loops that have work now and sleep. Once a turn, as

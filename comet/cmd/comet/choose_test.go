@@ -4,19 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
-	"os"
 	"strings"
-	"syscall"
 	"testing"
-
-	"c1000k/comet"
 )
 
 // parsed is what the command line gives.
 func parsed(t *testing.T, args ...string) *options {
 	t.Helper()
-	o, _, done := parseOptions(args, io.Discard, io.Discard)
+	o, _, done := parseOptions(inputs{args: args}, io.Discard, io.Discard)
 	if done {
 		t.Fatalf("%v ended the program", args)
 	}
@@ -91,41 +86,5 @@ func TestMaxConnectionsDefault(t *testing.T) {
 		if got := parsed(t, strings.Fields(args)...).MaxConnections; got != want {
 			t.Errorf("%q: %d connections, want %d", args, got, want)
 		}
-	}
-}
-
-// stuck is an engine whose Stop returns when released.
-type stuck struct {
-	comet.Engine
-	release chan struct{}
-}
-
-func (s stuck) Stop() { <-s.release }
-
-// TestSecondSignal proves that a stop which hangs is ended by a second signal,
-// with the code for failure, and that a hang-up signal does not count as one.
-func TestSecondSignal(t *testing.T) {
-	engine := stuck{release: make(chan struct{})}
-	defer close(engine.release)
-	signals := make(chan os.Signal, 4)
-	for _, s := range []os.Signal{syscall.SIGHUP, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGINT} {
-		signals <- s
-	}
-	err := waitAndStop(engine, &debugDoor{}, signals, slog.New(slog.DiscardHandler))
-	if err == nil || !strings.Contains(err.Error(), "second signal (interrupt)") {
-		t.Errorf("got %v", err)
-	}
-}
-
-// TestDebugDoorFails proves that a debug door that breaks stops the server and
-// is its failure: it would else run on unobserved.
-func TestDebugDoorFails(t *testing.T) {
-	engine := stuck{release: make(chan struct{})}
-	close(engine.release)
-	door := &debugDoor{failed: make(chan error, 1)}
-	door.failed <- errors.New("accept: broken")
-	err := waitAndStop(engine, door, nil, slog.New(slog.DiscardHandler))
-	if err == nil || !strings.Contains(err.Error(), "accept: broken") {
-		t.Errorf("got %v", err)
 	}
 }

@@ -26,14 +26,14 @@ func (o *options) checkDoors() error {
 		}
 		endpoints, err := doors.Parse(d.spec)
 		if err != nil {
-			return fmt.Errorf("--%s=%s: %w", d.flag, d.spec, err)
+			return o.bad(d.flag, d.spec, "%w", err)
 		}
 		for _, e := range endpoints {
 			if e.Path == "" && e.Addr.Port() == 0 {
 				continue
 			}
 			if other, ok := taken[e.String()]; ok && other != d.flag {
-				return fmt.Errorf("--%s=%s: %s is a door of --%s already", d.flag, d.spec, e, other)
+				return o.bad(d.flag, d.spec, "%s is a door of --%s already", e, other)
 			}
 			taken[e.String()] = d.flag
 		}
@@ -55,7 +55,7 @@ type openDoor struct {
 func listen(flag, spec string, door comet.Door) (openDoor, error) {
 	l, closer, err := doors.Listen(spec, door, 0)
 	if err != nil {
-		return openDoor{}, refuse("--%s: %w", flag, err)
+		return openDoor{}, refuseListen("--%s: %w", flag, err)
 	}
 	return openDoor{closer, l}, nil
 }

@@ -33,6 +33,24 @@ func TestBadInput(t *testing.T) {
 		{"--channel-timeout 30", exitUsage, "--channel-timeout"},
 		{"--polling-timeout=-1s", exitUsage, "--polling-timeout=-1s"},
 		{"--polling-timeout 9000h", exitUsage, "--polling-timeout=9000h0m0s"},
+		{"--header-timeout 0s", exitUsage, "--header-timeout=0s"},
+		{"--idle-timeout 0s", exitUsage, "--idle-timeout=0s"},
+		{"--stall-timeout 9000h", exitUsage, "--stall-timeout=9000h0m0s"},
+		{"--max-content-bytes 0", exitUsage, "--max-content-bytes=0|from 1 to 4194304"},
+		{"--max-content-bytes 9999999", exitUsage, "--max-content-bytes=9999999"},
+		{"--max-message-bytes 1000", exitUsage, "--max-message-bytes=1000|from 1048576"},
+		{"--channel-buffer-bytes=-1", exitUsage, "--channel-buffer-bytes=-1"},
+		{"--cors-origin a,b", exitUsage, "--cors-origin=a,b|scheme"},
+		{"--auth basic", exitUsage, "--auth|none|token"},
+		{"--log-level loud", exitUsage, "--log-level|debug|loud"},
+		{"--log-format xml", exitUsage, "--log-format|json"},
+		{"--admin-allow 10.0.0.0/33", exitUsage, "--admin-allow|10.0.0.0/33|no network"},
+		{"--admin-deny here", exitUsage, "--admin-deny=here|neither an address nor a network"},
+		{"--trusted-proxies 10.1.2.3/8", exitUsage, "--trusted-proxies|10.0.0.0/8"},
+		{"--admin-allow 10.0.0.0/8 --admin-deny 10.0.0.0/8", exitUsage, "--admin-deny|both allowed and denied"},
+		{"--admin-secret-file /nowhere/secret", exitUsage, "--admin-secret-file=/nowhere/secret|no such file"},
+		{"--admin-secret-file /dev/null", exitUsage, "--admin-secret-file|empty"},
+		{"--config /nowhere/comet.toml", exitUsage, "--config|/nowhere/comet.toml|no such file"},
 		{"--table-limit 3", exitUsage, "--table-limit=3"},
 		{"--front here", exitUsage, "--front=here|no port"},
 		{"--front 127.0.0.1:8199-8100", exitUsage, "--front|before it begins"},
@@ -42,7 +60,7 @@ func TestBadInput(t *testing.T) {
 		{"--debug 127.0.0.1", exitUsage, "--debug|no port"},
 		{"--front 127.0.0.1:8000-8005", exitUsage, "--admin|127.0.0.1:8000|--front already"},
 		{"--debug 127.0.0.1:8150", exitUsage, "--debug|--front already"},
-		{"--front 192.0.2.1:0 --admin 127.0.0.1:0 --debug 127.0.0.1:0 --channels 10", exitRefused, "--front|192.0.2.1|none of this machine's"},
+		{"--front 192.0.2.1:0 --admin 127.0.0.1:0 --debug 127.0.0.1:0 --channels 10", exitListen, "--front|192.0.2.1|none of this machine's"},
 	} {
 		t.Run(c.args, func(t *testing.T) {
 			exit, stdout, stderr := runToEnd(t, strings.Fields(c.args)...)
@@ -78,8 +96,8 @@ func TestPortInUse(t *testing.T) {
 				args = append(args, f, addr)
 			}
 			exit, _, stderr := runToEnd(t, args...)
-			if exit != exitRefused {
-				t.Errorf("exit code %d, want %d", exit, exitRefused)
+			if exit != exitListen {
+				t.Errorf("exit code %d, want %d", exit, exitListen)
 			}
 			for _, part := range []string{"cannot start", flag, taken.Addr().String(), "in use", "`ss -tanp"} {
 				if !strings.Contains(stderr, part) {
@@ -97,7 +115,7 @@ func TestPortInUse(t *testing.T) {
 func TestUnixDoors(t *testing.T) {
 	path := "unix:" + filepath.Join(t.TempDir(), "missing", "front.sock")
 	exit, _, stderr := runToEnd(t, "--channels", "10", "--engine", "epoll", "--front", path, "--admin", "127.0.0.1:0", "--debug", "none")
-	if exit != exitRefused || !strings.Contains(stderr, path) || !strings.Contains(stderr, "does not exist") {
+	if exit != exitListen || !strings.Contains(stderr, path) || !strings.Contains(stderr, "does not exist") {
 		t.Errorf("exit code %d: %s", exit, stderr)
 	}
 }
@@ -111,8 +129,11 @@ func TestHelp(t *testing.T) {
 	}
 	for _, part := range []string{
 		"--engine", "--front", "--admin", "--debug", "--channels", "--max-connections", "--max-subscribers-per-channel",
-		"--channel-buffer-size", "--channel-timeout", "--polling-timeout", "--loops", "--prefault", "--version",
-		"127.0.0.1:8100-8199", "1000000", "30s", "curl", "Exit codes:", "SIGTERM",
+		"--channel-buffer-size", "--channel-buffer-bytes", "--max-content-bytes", "--max-message-bytes", "--channel-timeout",
+		"--header-timeout", "--idle-timeout", "--stall-timeout", "--early-head", "--cors-origin", "--auth", "--admin-allow",
+		"--admin-deny", "--trusted-proxies", "--admin-secret-file", "--config", "--log-level", "--log-format", "--polling-timeout", "--loops", "--prefault", "--version",
+		"127.0.0.1:8100-8199", "1000000", "30s", "curl", "Exit codes:", "SIGTERM", "SIGHUP", "COMET_POLLING_TIMEOUT",
+		"Doors:", "Who may publish and subscribe:", "Limits:", "Timeouts:", "Engine:", "Operation:",
 	} {
 		if !strings.Contains(stdout, part) {
 			t.Errorf("help does not name %s", part)

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 )
 
@@ -19,34 +18,43 @@ const (
 	exitClean   = 0 // stopped by SIGINT or SIGTERM
 	exitFailed  = 1 // failed while running, or was forced to stop
 	exitUsage   = 2 // a flag or a value was wrong
-	exitRefused = 3 // could not start: a port, a limit, the kernel
+	exitListen  = 3 // could not listen
+	exitMachine = 4 // the kernel, a limit or the memory does not carry what was asked for
 )
 
-// refusal is a reason not to start that is not the command line's fault.
-type refusal struct{ err error }
+// refusal is a reason not to start that is not the settings' fault.
+type refusal struct {
+	error
+	exit int
+}
 
-func (r refusal) Error() string { return r.err.Error() }
-func (r refusal) Unwrap() error { return r.err }
+func (r refusal) Unwrap() error { return r.error }
 
-func refuse(format string, a ...any) error { return refusal{fmt.Errorf(format, a...)} }
+// refuse is a refusal of the machine.
+func refuse(format string, a ...any) error { return refusal{fmt.Errorf(format, a...), exitMachine} }
+
+// refuseListen is a refusal of a door.
+func refuseListen(format string, a ...any) error {
+	return refusal{fmt.Errorf(format, a...), exitListen}
+}
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 // run is main without the process: arguments in, exit code out.
 func run(args []string, stdout, stderr io.Writer) int {
-	log := slog.New(slog.NewTextHandler(stderr, nil))
-	o, exit, done := parseOptions(args, stdout, stderr)
+	in := inputs{args: args, env: os.Environ()}
+	o, exit, done := parseOptions(in, stdout, stderr)
 	if done {
 		return exit
 	}
-	err := serve(o, log)
+	err := serve(in, o, newLogger(o, stderr))
 	var refused refusal
 	switch {
 	case err == nil:
 		return exitClean
 	case errors.As(err, &refused):
 		fmt.Fprintf(stderr, "comet: cannot start: %v\n", err)
-		return exitRefused
+		return refused.exit
 	default:
 		fmt.Fprintf(stderr, "comet: %v\n", err)
 		return exitFailed

@@ -1,201 +1,122 @@
 package main
 
 import (
-	"crypto/rand"
-	"encoding/binary"
 	"fmt"
-	"io"
-	"math"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/alecthomas/kong"
 
-	"c1000k/comet"
-	"c1000k/comet/hub"
+	"c1000k/comet/access"
 )
 
-const (
-	// maxLoops is what a channel's mask of loops has bits for.
-	maxLoops = hub.MaxLoops
-	// maxChannels bounds the address space that is reserved at start.
-	maxChannels = 1 << 27
-	// maxConnections is what 24-bit loops and slots address with room to spare.
-	maxConnections = 1 << 27
-	// adminReserve is the part of --max-connections that is kept for publishers.
-	adminReserve = 64
-	// leastConnections is the default of --max-connections for few channels.
-	leastConnections = 1024
-	// minTableLimit leaves a table room for its doors and a few connections.
-	minTableLimit = 32
-	// maxHistory bounds a mistyped --channel-buffer-size.
-	maxHistory = 65535
-	// minTimeout is the shortest timeout; the longest is the core's.
-	minTimeout = time.Millisecond
-)
-
-// options are the flags, in the order in which --help shows them.
+// options are the settings, in the order and the groups in which --help shows
+// them. Each is a flag, a variable of the environment and a key of the file.
 type options struct {
-	Engine string `default:"auto" enum:"auto,uring,epoll,gonet" placeholder:"NAME" help:"What carries bytes to the kernel and back: auto, uring, epoll or gonet. auto, the default: io_uring where the kernel gives it, else epoll, with a line saying why. gonet: package net with a goroutine a connection, to compare with; it stops accepting at the descriptor limit."`
-	Front  string `default:"127.0.0.1:8100-8199" placeholder:"ADDRESS" help:"Where subscribers come in: HOST:PORT, HOST:FIRST-LAST for one listener a port, or unix:PATH; several parted by commas. Many ports, because one client address has some 28,000 source ports for each. Default ${default}."`
-	Admin  string `default:"127.0.0.1:8000" placeholder:"ADDRESS" help:"Where publishers come in; who reaches it may push to every channel. Default ${default}."`
-	Debug  string `default:"127.0.0.1:8001" placeholder:"HOST:PORT" help:"Profiles (/debug/pprof/, /debug/fgprof), /facts and /healthz, by plain net/http. Keep it on loopback; 'none' for no such door. Default ${default}."`
+	Front string `group:"doors" default:"127.0.0.1:8100-8199" placeholder:"ADDRESS" help:"Where subscribers come in: HOST:PORT, HOST:FIRST-LAST for one listener a port, or unix:PATH; several parted by commas. Many ports, because one client address has some 28,000 source ports for each. Default ${default}."`
+	Admin string `group:"doors" default:"127.0.0.1:8000" placeholder:"ADDRESS" help:"Where publishers come in. Default ${default}."`
+	Debug string `group:"doors" default:"127.0.0.1:8001" placeholder:"HOST:PORT" help:"Metrics (/metrics), health (/healthz, /readyz), profiles (/debug/pprof/, /debug/fgprof) and /facts, by plain net/http. Keep it on loopback; 'none' for no such door. Default ${default}."`
 
-	Channels                 int           `default:"1000000" placeholder:"N" help:"Most channels at once. Address space is reserved for them at start, memory is used as they come. 0: nobody can subscribe. Default ${default}."`
-	MaxConnections           int           `default:"0" placeholder:"N" help:"Most connections at once, both doors together; of these 64 are kept for the admin door. Past it, clients wait in the listen queue. Default: --channels and 64 more, but at least 1024."`
-	MaxSubscribersPerChannel int           `default:"0" placeholder:"N" help:"Most subscribers of one channel; the next one is answered with type 429. 0, the default: no limit."`
-	ChannelBufferSize        int           `default:"10" placeholder:"N" help:"Messages a channel keeps as its history; the oldest go first. 0: none. Default ${default}."`
-	ChannelTimeout           time.Duration `default:"30s" placeholder:"DURATION" help:"How long a channel without subscribers lives after its last subscriber or message (30s, 5m, 1h). Default ${default}."`
-	PollingTimeout           time.Duration `default:"30s" placeholder:"DURATION" help:"How long a subscriber is held without a message until it is sent a noop. Default ${default}."`
+	AdminAllow      string `group:"who" placeholder:"LIST" help:"Addresses and networks that may publish: 10.0.0.0/8,2001:db8::/32,192.0.2.7. With such a list nobody else may; without one everybody whom --admin-deny does not name. The longest prefix that holds an address decides, in whichever of the two lists it stands."`
+	AdminDeny       string `group:"who" placeholder:"LIST" help:"Addresses and networks that may not publish; they are answered with 403."`
+	TrustedProxies  string `group:"who" placeholder:"LIST" help:"Proxies before the admin door whose X-Forwarded-For is believed: the lists above then judge the client that it names."`
+	AdminSecretFile string `group:"who" placeholder:"FILE" help:"A file with the secret that publishers must show: Authorization: Bearer SECRET. White space at its end does not count."`
+	Auth            string `group:"who" default:"none" enum:"none,token" placeholder:"NAME" help:"Who may subscribe: none, everybody; token, those who show the token that /sign gave for the channel. Tokens end with the process. Default ${default}."`
+	CorsOrigin      string `group:"who" default:"*" placeholder:"ORIGIN" help:"The origin whose pages may read the front door's replies: one, * for all, or empty for none. Default ${default}."`
 
-	Loops    string `default:"auto" placeholder:"auto|N" help:"Event loops, each a thread. auto: one a core, and with epoll more where one descriptor table cannot hold --max-connections."`
-	Prefault bool   `help:"Touch all reserved memory at start, so that none is found missing later."`
-	Version  bool   `help:"Print the version and stop."`
+	Channels                 int   `group:"limits" default:"1000000" placeholder:"N" help:"Most channels at once. Address space is reserved for them at start, memory is used as they come. 0: nobody can subscribe. Default ${default}."`
+	MaxConnections           int   `group:"limits" default:"0" placeholder:"N" help:"Most connections at once, both doors together; of these 64 are kept for the admin door. Past it, clients wait in the listen queue. Default: --channels and 64 more, but at least 1024."`
+	MaxSubscribersPerChannel int   `group:"limits" default:"0" placeholder:"N" help:"Most subscribers of one channel; the next one is answered with type 429. 0, the default: no limit."`
+	ChannelBufferSize        int   `group:"limits" default:"10" placeholder:"N" help:"Messages a channel keeps as its history; the oldest go first. 0: none. Default ${default}."`
+	ChannelBufferBytes       int64 `group:"limits" default:"0" placeholder:"BYTES" help:"Most bytes of the messages in one channel's history; the newest stays whatever it takes. 0, the default: no limit."`
+	MaxContentBytes          int   `group:"limits" default:"1048576" placeholder:"BYTES" help:"Longest content of a message, escaped for JSON; a longer one is answered with 413. Default ${default}."`
+	MaxMessageBytes          int64 `group:"limits" default:"4294967296" placeholder:"BYTES" help:"Memory of all messages together; at the limit histories lose their oldest. Default ${default}."`
 
-	TableLimit int    `hidden:"" default:"0" help:"Slots of one ring or descriptors of one table; 0 takes the descriptor limit."`
-	Seed       uint64 `hidden:"" default:"0" help:"Seed of the jitter and of the hash of names; 0 draws one."`
+	ChannelTimeout time.Duration `group:"timeouts" default:"30s" placeholder:"DURATION" help:"How long a channel without subscribers lives after its last subscriber or message (30s, 5m, 1h). Default ${default}."`
+	PollingTimeout time.Duration `group:"timeouts" default:"30s" placeholder:"DURATION" help:"How long a subscriber is held without a message until it is sent a noop. Default ${default}."`
+	HeaderTimeout  time.Duration `group:"timeouts" default:"30s" placeholder:"DURATION" help:"How long a client may take to send a request, from the accept or from the request's first byte. Default ${default}."`
+	IdleTimeout    time.Duration `group:"timeouts" default:"75s" placeholder:"DURATION" help:"How long a connection stays between requests. Default ${default}."`
+	StallTimeout   time.Duration `group:"timeouts" default:"30s" placeholder:"DURATION" help:"How long sending a reply may take. Default ${default}."`
+	EarlyHead      bool          `group:"timeouts" help:"Send a held poll's head at once and its body later, for proxies and clients that do not wait for a head as long as --polling-timeout."`
+
+	Engine   string `group:"engine" default:"auto" enum:"auto,uring,epoll,gonet" placeholder:"NAME" help:"What carries bytes to the kernel and back: auto, uring, epoll or gonet. auto, the default: io_uring where the kernel gives it, else epoll, with a line saying why. gonet: package net with a goroutine a connection, to compare with; it stops accepting at the descriptor limit."`
+	Loops    string `group:"engine" default:"auto" placeholder:"auto|N" help:"Event loops, each a thread. auto: one a core, and with epoll more where one descriptor table cannot hold --max-connections."`
+	Prefault bool   `group:"engine" help:"Touch all reserved memory at start, so that none is found missing later."`
+
+	Config    string           `group:"operation" placeholder:"FILE" help:"A file of settings, see below."`
+	LogLevel  string           `group:"operation" default:"info" enum:"debug,info,warn,error" placeholder:"LEVEL" help:"What is logged to standard error: debug, info, warn or error. Default ${default}."`
+	LogFormat string           `group:"operation" default:"text" enum:"text,json" placeholder:"FORMAT" help:"How it is written: text, or json with one object a line. Default ${default}."`
+	Version   kong.VersionFlag `group:"operation" help:"Print the version and stop."`
+
+	TableLimit int    `group:"engine" hidden:"" default:"0" help:"Slots of one ring or descriptors of one table; 0 takes the descriptor limit."`
+	Seed       uint64 `group:"engine" hidden:"" default:"0" help:"Seed of the jitter and of the hash of names; 0 draws one."`
 
 	loops     int          // Loops as a number, 0 for auto
 	sizeAsked bool         // MaxConnections was given and is not the default
 	listeners int          // of the front and admin doors together
-	flags     []*kong.Flag // the flags, which point at the fields above
-	changed   []setting    // flags that were given another value than the default
+	access    *access.List // of AdminAllow, AdminDeny and TrustedProxies; nil admits all
+	secret    []byte       // of AdminSecretFile
+	flags     []*kong.Flag // the flags, which point at the fields above (of what parse made, not of a copy)
+	sources   *sources     // where their values are from
+	given     settings     // the values as they were given, before any was filled in
+	inForce   settings     // the values with all filled in
 }
 
-// setting is a flag and its value, for the log and for /facts.
+// groups are the titles of the groups above.
+var groups = []kong.Group{
+	{Key: "doors", Title: "Doors:"},
+	{Key: "who", Title: "Who may publish and subscribe:"},
+	{Key: "limits", Title: "Limits:"},
+	{Key: "timeouts", Title: "Timeouts:"},
+	{Key: "engine", Title: "Engine:"},
+	{Key: "operation", Title: "Operation:"},
+}
+
+// setting is a flag, its value and where that is from.
 type setting struct {
 	Name  string
 	Value string
+	From  string // flag, env, file or default
 }
 
-// parseOptions reads and checks the command line. Where that is the end of the
-// program already, done is true and exit its code.
-func parseOptions(args []string, stdout, stderr io.Writer) (o *options, exit int, done bool) {
-	o = &options{}
-	defer func() {
-		// kong ends the program after printing help by this panic.
-		if code, ok := recover().(kongExit); ok {
-			exit, done = int(code), true
-		}
-	}()
-	parser, err := kong.New(o,
-		kong.Name("comet"),
-		kong.Description(description),
-		kong.Help(help),
-		kong.ConfigureHelp(kong.HelpOptions{WrapUpperBound: helpWidth, NoAppDescFormat: true}),
-		kong.Writers(stdout, stderr),
-		kong.Exit(func(code int) { panic(kongExit(code)) }),
-	)
-	if err != nil {
-		panic(err) // the struct tags above are wrong
-	}
-	ctx, err := parser.Parse(args)
-	if err == nil && o.Version {
-		fmt.Fprintln(stdout, versionLine())
-		return o, exitClean, true
-	}
-	if err == nil {
-		o.flags = ctx.Model.Flags
-		o.changed = o.changedFlags()
-		err = o.check()
-	}
-	if err != nil {
-		fmt.Fprintf(stderr, "comet: %v\ncomet: see comet --help\n", err)
-		return o, exitUsage, true
-	}
-	return o, exitClean, false
-}
+// settings are all flags in their order.
+type settings []setting
 
-// kongExit carries an exit code out of kong.
-type kongExit int
-
-// changedFlags lists the flags whose value is not the default.
-func (o *options) changedFlags() []setting {
-	var changed []setting
-	for _, f := range o.flags {
-		usual := f.Default
-		if f.IsBool() {
-			usual = "false"
-		}
-		if value := fmt.Sprint(f.Target.Interface()); value != usual {
-			changed = append(changed, setting{f.Name, value})
+// changed are those whose value is not the default, by where they are from.
+func (s settings) changed(from string) settings {
+	var changed settings
+	for _, one := range s {
+		if one.From == from && from != fromDefault {
+			changed = append(changed, one)
 		}
 	}
 	return changed
 }
 
-// config is every flag's value in force, by its name.
-func (o *options) config() map[string]string {
-	values := map[string]string{}
+// readSettings lists every flag that sets something. A value equal to the
+// default is one, wherever it was given.
+func (o *options) readSettings() settings {
+	var all settings
 	for _, f := range o.flags {
-		if f.Name != "help" && f.Name != "version" {
-			values[f.Name] = fmt.Sprint(f.Target.Interface())
+		if !isSetting(f) {
+			continue
 		}
+		usual := f.Default
+		if f.IsBool() {
+			usual = "false"
+		}
+		s := setting{Name: f.Name, Value: fmt.Sprint(f.Target.Interface()), From: fromDefault}
+		if s.Value != usual {
+			s.From = o.sources.of(f.Name)
+		}
+		all = append(all, s)
 	}
-	return values
+	return all
 }
+
+// isSetting says whether a flag sets something, rather than printing it.
+func isSetting(f *kong.Flag) bool { return f.Name != "help" && f.Name != "version" }
 
 // descriptors is the limit that one table with everything needs.
 func (o *options) descriptors() int {
 	return o.MaxConnections + o.listeners + descriptorsBeside
-}
-
-// check tests every value and fills in what depends on others. It touches
-// nothing outside the options.
-func (o *options) check() error {
-	o.Loops = strings.ToLower(o.Loops)
-	if o.Loops != "auto" {
-		n, err := strconv.Atoi(o.Loops)
-		if err != nil || n < 1 || n > maxLoops {
-			return fmt.Errorf("--loops=%s: want auto or a number from 1 to %d", o.Loops, maxLoops)
-		}
-		o.loops = n
-	}
-	if o.Seed == 0 {
-		o.Seed = drawSeed()
-	}
-	o.sizeAsked = o.MaxConnections != 0
-	if !o.sizeAsked {
-		o.MaxConnections = max(min(o.Channels, maxConnections-adminReserve)+adminReserve, leastConnections)
-	}
-	for _, n := range []struct {
-		flag       string
-		value      int
-		low, high  int
-		zeroIsNone bool
-	}{
-		{flag: "channels", value: o.Channels, low: 0, high: maxChannels},
-		{flag: "max-connections", value: o.MaxConnections, low: adminReserve + 1, high: maxConnections},
-		{flag: "max-subscribers-per-channel", value: o.MaxSubscribersPerChannel, low: 0, high: math.MaxInt32},
-		{flag: "channel-buffer-size", value: o.ChannelBufferSize, low: 0, high: maxHistory},
-		{flag: "table-limit", value: o.TableLimit, low: minTableLimit, high: math.MaxInt32, zeroIsNone: true},
-	} {
-		if n.zeroIsNone && n.value == 0 {
-			continue
-		}
-		if n.value < n.low || n.value > n.high {
-			return fmt.Errorf("--%s=%d: want a number from %d to %d", n.flag, n.value, n.low, n.high)
-		}
-	}
-	for _, d := range []struct {
-		flag  string
-		value time.Duration
-	}{
-		{"channel-timeout", o.ChannelTimeout},
-		{"polling-timeout", o.PollingTimeout},
-	} {
-		if d.value < minTimeout || d.value > comet.MaxTimeout {
-			return fmt.Errorf("--%s=%v: want a duration from %v to %v", d.flag, d.value, minTimeout, comet.MaxTimeout)
-		}
-	}
-	return o.checkDoors()
-}
-
-// drawSeed draws a seed that is not 0. It comes from the kernel: whoever knows it
-// can choose names that collide.
-func drawSeed() uint64 {
-	var b [8]byte
-	rand.Read(b[:])
-	return binary.LittleEndian.Uint64(b[:]) | 1
 }

@@ -2,14 +2,11 @@ package main
 
 import (
 	"crypto/rand"
-	"fmt"
-	"log/slog"
 	"os"
 	"os/signal"
 	"runtime/debug"
 	"strings"
 	"syscall"
-	"time"
 
 	"c1000k/comet"
 	"c1000k/experiments/fdtable"
@@ -32,20 +29,23 @@ func tuneGC(engine string) {
 // its correctness: the debug door first, for it starts the Go runtime's poller;
 // then every listener, because threads with descriptor tables of their own take
 // a copy; the engine last.
-func serve(o *options, log *slog.Logger) error {
+func serve(in inputs, o *options, log logger) error {
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	// A log that nobody reads any more is no reason to drop a million clients.
 	signal.Ignore(syscall.SIGPIPE)
 
+	for _, d := range o.sources.doubtful(o.flags) {
+		log.Warn("a variable of the environment is no setting", "variable", d.Name, "nearest", d.Value)
+	}
 	limit := fdtable.RaiseLimit(o.descriptors())
 	choice, err := chooseEngine(o, limit, kernel)
 	if err != nil {
 		return err
 	}
 	tuneGC(choice.name)
-	warnShort(o, log)
-	door, err := openDebugDoor(o.Debug, log)
+	warnShort(o, log.Logger)
+	door, err := openDebugDoor(o.Debug, log.Logger)
 	if err != nil {
 		return err
 	}
@@ -65,6 +65,7 @@ func serve(o *options, log *slog.Logger) error {
 	if err != nil {
 		return refuse("%w", err)
 	}
+	o.setAccess(service)
 	engine, err := choice.open(service, o)
 	if err != nil {
 		return refuse("--engine=%s: %w", choice.name, err)
@@ -77,13 +78,15 @@ func serve(o *options, log *slog.Logger) error {
 	if facts.Why == "" {
 		facts.Why = choice.why
 	}
-	door.served.Store(&served{engine: engine, why: choice.why, config: o.config(), doors: map[string][]string{
+	door.serve(&served{engine: engine, service: service, why: choice.why, options: o, doors: map[string][]string{
 		"front": front.addrs(), "admin": admin.addrs(), "debug": door.addrs,
 	}})
 	logStart(log, o, facts, limit, front.brief(), admin.brief(), door.brief())
 	// What the start left behind in the Go heap goes back to the kernel.
 	debug.FreeOSMemory()
-	return waitAndStop(engine, door, signals, log)
+	notify("READY=1")
+	r := &running{engine: engine, service: service, door: door, in: in, options: o, log: log}
+	return r.untilStopped(signals)
 }
 
 // serviceConfig is the core's part of the options.
@@ -92,17 +95,36 @@ func (o *options) serviceConfig() comet.Config {
 	c.Channels = o.Channels
 	c.MaxSubscribersPerChannel = o.MaxSubscribersPerChannel
 	c.ChannelBufferSize = o.ChannelBufferSize
+	c.ChannelBufferBytes = o.ChannelBufferBytes
+	c.MaxContentBytes = o.MaxContentBytes
+	c.MaxMessageBytes = o.MaxMessageBytes
 	c.ChannelTimeout = o.ChannelTimeout
 	c.PollingTimeout = o.PollingTimeout
-	c.Seed = o.Seed
+	c.HeaderTimeout = o.HeaderTimeout
+	c.IdleTimeout = o.IdleTimeout
+	c.StallTimeout = o.StallTimeout
+	c.EarlyHead = o.EarlyHead
+	c.CORSOrigin = o.CorsOrigin
+	c.TokenAuth = o.Auth == "token"
 	rand.Read(c.TokenKey[:]) // from the kernel; it does not fail
+	c.AdminSecret = o.secret
+	c.Seed = o.Seed
 	c.Prefault = o.Prefault
 	return c
 }
 
+// setAccess has publishers admitted by the options' address lists.
+func (o *options) setAccess(service *comet.Service) {
+	if o.access == nil {
+		service.SetAccess(nil) // not the interface around a nil list
+		return
+	}
+	service.SetAccess(o.access)
+}
+
 // logStart prints what the kernel gave on one line, one more for each loop that
-// differs, and the settings that are not the defaults.
-func logStart(log *slog.Logger, o *options, f comet.Facts, limit int, front, admin, debug string) {
+// differs, and the settings that are not the defaults, by where they are from.
+func logStart(log logger, o *options, f comet.Facts, limit int, front, admin, debug string) {
 	a := []any{
 		"version", readBuild().Version, "pid", os.Getpid(),
 		"engine", f.Engine, "loops", f.Loops, "rings", f.Rings, "tables", f.Tables, "table_limit", f.TableLimit,
@@ -116,47 +138,15 @@ func logStart(log *slog.Logger, o *options, f comet.Facts, limit int, front, adm
 	for _, line := range f.LoopLines {
 		log.Info(line)
 	}
-	if len(o.changed) > 0 {
-		a = nil
-		for _, s := range o.changed {
+	for _, from := range []string{fromFlag, fromEnv, fromFile} {
+		changed := o.given.changed(from)
+		if len(changed) == 0 {
+			continue
+		}
+		a = []any{"from", from}
+		for _, s := range changed {
 			a = append(a, s.Name, s.Value)
 		}
 		log.Info("settings other than the defaults", a...)
-	}
-}
-
-// waitAndStop waits for the signal to stop, or for a failure, and stops.
-func waitAndStop(engine comet.Engine, door *debugDoor, signals <-chan os.Signal, log *slog.Logger) error {
-	var failure error
-	for stop := false; !stop; {
-		select {
-		case s := <-signals:
-			if s == syscall.SIGHUP {
-				log.Info("hang-up signal: there is nothing to reload, going on")
-				continue
-			}
-			log.Info("stopping: closing every connection; a second signal stops at once", "signal", s.String())
-			stop = true
-		case err := <-door.failed:
-			failure = fmt.Errorf("the debug door failed: %w", err)
-			stop = true
-		}
-	}
-	began := time.Now()
-	stopped := make(chan struct{})
-	go func() {
-		engine.Stop()
-		close(stopped)
-	}()
-	for {
-		select {
-		case <-stopped:
-			log.Info("stopped", "seconds", fmt.Sprintf("%.1f", time.Since(began).Seconds()))
-			return failure
-		case s := <-signals:
-			if s != syscall.SIGHUP {
-				return fmt.Errorf("forced to stop by a second signal (%v) after %.1f s", s, time.Since(began).Seconds())
-			}
-		}
 	}
 }

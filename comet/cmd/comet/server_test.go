@@ -244,7 +244,7 @@ func TestServesAndStops(t *testing.T) {
 		}
 
 		s.signal(syscall.SIGHUP)
-		s.waitFor("nothing to reload")
+		s.waitFor("msg=reloaded")
 		held, err := net.Dial("tcp", s.front)
 		if err != nil {
 			t.Fatal(err)
@@ -342,7 +342,7 @@ func TestProfiles(t *testing.T) {
 func TestStartLine(t *testing.T) {
 	s := start(t, "--engine", "epoll", "--channel-timeout", "5s")
 	s.waitFor(`msg=serving version=\S+ pid=\d+ engine=epoll loops=\d+ rings=0 tables=\d+ .*descriptor_limit=\d+ max_connections=500`)
-	s.waitFor(`msg="settings other than the defaults" engine=epoll .*channel-timeout=5s`)
+	s.waitFor(`msg="settings other than the defaults" from=flag .*channel-timeout=5s .*engine=epoll`)
 	if strings.Contains(s.log.String(), "channel-buffer-size=") {
 		t.Error("a setting at its default is listed")
 	}
