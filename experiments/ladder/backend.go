@@ -181,7 +181,7 @@ func (b *backend) serverArgs(polling time.Duration) []string {
 	args := append(b.doorArgs(),
 		"--channels="+strconv.Itoa(max(articleChannels, b.o.channels(b.o.To))),
 		"--max-connections="+strconv.Itoa(last+serverSpare),
-		"--polling-timeout="+polling.String())
+		"--polling-timeout="+polling.String(), "--drain-timeout=0")
 	if b.o.Prefault {
 		args = append(args, "--prefault")
 	}

@@ -115,6 +115,9 @@ func (o *options) checkTimeouts() error {
 			return o.bad(d.flag, d.value, "want a duration from %v to %v", minTimeout, comet.MaxTimeout)
 		}
 	}
+	if d := o.DrainTimeout; d < 0 || d > comet.MaxTimeout {
+		return o.bad("drain-timeout", d, "want a duration up to %v, or 0 for none", comet.MaxTimeout)
+	}
 	return nil
 }
 

@@ -43,8 +43,9 @@ Many connections:
   connection takes about 4.1 KB at the server, nearly all of it the kernel's socket.
 
 Signals:
-  SIGINT, SIGTERM   close every connection and stop; a second one stops at once. /readyz
-                    answers 503 from the first on
+  SIGINT, SIGTERM   accept nobody new, tell those that are held (--drain), and stop when
+                    all are gone or --drain-timeout is over; a second one stops at once.
+                    /readyz answers 503 from the first on
   SIGHUP            read file and environment again: --log-level and the address lists
                     change, for connections made from then on. Whatever else changed is
                     logged and needs a restart. An error leaves everything as it was

@@ -46,6 +46,7 @@ var serviceMetrics = []metric{
 	{"inbox_behind", "comet_inbox_behind_total", "", "", counts, "Times a loop's inbox was full, so that it read histories instead; nothing is lost by it."},
 	{"caught_up", "comet_inbox_caught_up_total", "", "", counts, "Times a loop had read the histories after its inbox was full."},
 	{"wakes", "comet_loop_wakes_total", "", "", counts, "Wakes of loops that slept."},
+	{"farewells", "comet_farewells_total", "", "", counts, "Held clients told that the server is about to stop."},
 	{"channels_closed", "comet_channels_closed_total", "", "", counts, "Channels closed by /close."},
 
 	{"too_many_channels", "comet_drops_total", "cause", "too_many_channels", counts, "What was refused or given up, by cause: subscriptions and messages beyond a limit or without permission, histories and messages dropped for want of memory, sends that failed, streams and watchers that were too slow."},

@@ -36,6 +36,8 @@ type options struct {
 	HeaderTimeout  time.Duration `group:"timeouts" default:"30s" placeholder:"DURATION" help:"How long a client may take to send a request, from the accept or from the request's first byte. Default ${default}."`
 	IdleTimeout    time.Duration `group:"timeouts" default:"75s" placeholder:"DURATION" help:"How long a connection stays between requests. Default ${default}."`
 	StallTimeout   time.Duration `group:"timeouts" default:"30s" placeholder:"DURATION" help:"How long sending a reply may take. Default ${default}."`
+	DrainTimeout   time.Duration `group:"timeouts" default:"10s" placeholder:"DURATION" help:"How long a server that was told to stop lets its clients go: they are told (--drain), each reply is the last, nobody new is accepted. 0: every connection is closed at once. Default ${default}."`
+	Drain          string        `group:"timeouts" default:"noop" enum:"noop,close" placeholder:"NAME" help:"What held clients are told then: noop, and they poll again, whichever server is there; or close, as if their channel was closed. Default ${default}."`
 	EarlyHead      bool          `group:"timeouts" help:"Send a held poll's head at once and its body later, for proxies and clients that do not wait for a head as long as --polling-timeout."`
 
 	Engine   string `group:"engine" default:"auto" enum:"auto,uring,epoll,gonet" placeholder:"NAME" help:"What carries bytes to the kernel and back: auto, uring, epoll or gonet. auto, the default: io_uring where the kernel gives it, else epoll, with a line saying why. gonet: package net with a goroutine a connection, to compare with; it stops accepting at the descriptor limit."`

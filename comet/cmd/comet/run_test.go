@@ -19,6 +19,9 @@ type stuck struct {
 
 func (s stuck) Stop() { <-s.release }
 
+// StopAccepting has nothing to stop.
+func (stuck) StopAccepting() {}
+
 // runningWith is a server whose engine is e, with a door that has no listener.
 func runningWith(t *testing.T, e comet.Engine) *running {
 	t.Helper()

@@ -218,8 +218,8 @@ func engines(t *testing.T, test func(t *testing.T, engine string)) {
 }
 
 // TestServesAndStops proves that each engine serves a long-poll from the socket
-// to the message, outlives a hang-up signal, and on SIGTERM closes what is held
-// and exits 0.
+// to the message, outlives a hang-up signal, and on SIGTERM tells whom it holds,
+// as it was asked to, lets nobody wait for nothing, and exits 0.
 func TestServesAndStops(t *testing.T) {
 	engines(t, func(t *testing.T, engine string) {
 		s := start(t, "--engine", engine)
@@ -253,14 +253,60 @@ func TestServesAndStops(t *testing.T) {
 		fmt.Fprintf(held, "GET /sub?cname=other&seq=1 HTTP/1.1\r\nHost: h\r\n\r\n")
 		s.waitForInfo(`"channels": 2, "subscribers": 1}`)
 
-		s.signal(syscall.SIGTERM)
-		held.SetReadDeadline(time.Now().Add(patience))
-		if n, err := held.Read(make([]byte, 1)); n != 0 || os.IsTimeout(err) {
-			t.Errorf("a held poll read %d bytes and %v at the stop, want its end", n, err)
+		s.stopHolding(held, `"type":"noop","cname":"other"`)
+		s.waitFor("msg=drained connections=")
+	})
+}
+
+// stopHolding stops the server, which holds a poll, and wants the poll to read
+// want, or nothing if that is empty, and then the end.
+func (s *server) stopHolding(held net.Conn, want string) {
+	s.t.Helper()
+	s.signal(syscall.SIGTERM)
+	held.SetReadDeadline(time.Now().Add(patience))
+	got, err := io.ReadAll(held)
+	if os.IsTimeout(err) || !strings.Contains(string(got), want) || want == "" && len(got) > 0 {
+		s.t.Errorf("a held poll read %q and %v at the stop, want %q and its end", got, err, want)
+	}
+	if code := s.exit(); code != exitClean {
+		s.t.Errorf("exit code %d after SIGTERM, want %d", code, exitClean)
+	}
+}
+
+// TestDrainChoices proves that a stop can tell clients that their channel is
+// closed, that it can tell them nothing, and that it does not wait for a request that is
+// never whole longer than it may.
+func TestDrainChoices(t *testing.T) {
+	for _, x := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--drain=close"}, `"type":"close","cname":"c"`},
+		{[]string{"--drain-timeout=0"}, ""},
+	} {
+		t.Run(x.args[0], func(t *testing.T) {
+			s := start(t, x.args...)
+			held, err := net.Dial("tcp", s.front)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer held.Close()
+			fmt.Fprintf(held, "GET /sub?cname=c&seq=1 HTTP/1.1\r\nHost: h\r\n\r\n")
+			s.waitForInfo(`"subscribers": 1}`)
+			s.stopHolding(held, x.want)
+		})
+	}
+	t.Run("timeout", func(t *testing.T) {
+		s := start(t, "--drain-timeout=1s")
+		begun, err := net.Dial("tcp", s.front)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if code := s.exit(); code != exitClean {
-			t.Errorf("exit code %d after SIGTERM, want %d", code, exitClean)
-		}
+		defer begun.Close()
+		fmt.Fprintf(begun, "GET /sub?cname=c&seq=1 HTTP/1.1\r\n") // and no more
+		fmt.Fprintf(begun, "Host: h\r\n")
+		s.waitForInfo(`"subscribers": 0}`)
+		s.stopHolding(begun, "")
 	})
 }
 
