@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
+	"syscall"
 )
 
 // The exit codes, as --help tells them.
@@ -42,12 +44,15 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 // run is main without the process: arguments in, exit code out.
 func run(args []string, stdout, stderr io.Writer) int {
+	// First of all, so that no hang-up signal ends a server that is starting.
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	in := inputs{args: args, env: os.Environ()}
 	o, exit, done := parseOptions(in, stdout, stderr)
 	if done {
 		return exit
 	}
-	err := serve(in, o, newLogger(o, stderr))
+	err := serve(in, o, signals, newLogger(o, stderr))
 	var refused refusal
 	switch {
 	case err == nil:

@@ -29,9 +29,7 @@ func tuneGC(engine string) {
 // its correctness: the debug door first, for it starts the Go runtime's poller;
 // then every listener, because threads with descriptor tables of their own take
 // a copy; the engine last.
-func serve(in inputs, o *options, log logger) error {
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+func serve(in inputs, o *options, signals <-chan os.Signal, log logger) error {
 	// A log that nobody reads any more is no reason to drop a million clients.
 	signal.Ignore(syscall.SIGPIPE)
 
