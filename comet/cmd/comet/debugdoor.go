@@ -26,6 +26,7 @@ const debugHeaderTimeout = 10 * time.Second
 // not on the engine's. Its methods may be called from any goroutine.
 type debugDoor struct {
 	server http.Server
+	demo   bool                   // serve /demo/ too
 	addrs  []string               // listened on, with the ports that the kernel chose
 	served atomic.Pointer[served] // nil until the engine has started
 	failed chan error             // receives the errors that end a listener
@@ -42,8 +43,8 @@ type served struct {
 // openDebugDoor listens and answers at once. It comes first at start: it makes
 // the Go runtime open its poller, which must be there before an engine gives a
 // thread a descriptor table of its own.
-func openDebugDoor(spec string, log *slog.Logger) (*debugDoor, error) {
-	d := &debugDoor{}
+func openDebugDoor(spec string, demo bool, log *slog.Logger) (*debugDoor, error) {
+	d := &debugDoor{demo: demo}
 	if spec == noDoor {
 		return d, nil
 	}
@@ -102,6 +103,9 @@ func (d *debugDoor) routes() *http.ServeMux {
 	mux.Handle("/debug/fgprof", fgprof.Handler())
 	mux.HandleFunc("GET /healthz", d.healthz)
 	mux.HandleFunc("GET /facts", d.facts)
+	if d.demo {
+		d.demoRoutes(mux)
+	}
 	return mux
 }
 

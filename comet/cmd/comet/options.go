@@ -51,6 +51,7 @@ type options struct {
 
 	Loops    string `default:"auto" placeholder:"auto|N" help:"Event loops, each a thread. auto: one a core, and with epoll more where one descriptor table cannot hold --max-connections."`
 	Prefault bool   `help:"Touch all reserved memory at start, so that none is found missing later."`
+	Demo     bool   `help:"Serve a chat for browsers at the debug door's /demo/, to try and to read. Who reaches it publishes to channels chat-*: so the debug door must be on loopback."`
 	Version  bool   `help:"Print the version and stop."`
 
 	TableLimit int    `hidden:"" default:"0" help:"Slots of one ring or descriptors of one table; 0 takes the descriptor limit."`

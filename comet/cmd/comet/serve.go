@@ -44,7 +44,7 @@ func serve(o *options, log *slog.Logger) error {
 	}
 	tuneGC(choice.name)
 	warnShort(o, log)
-	door, err := openDebugDoor(o.Debug, log)
+	door, err := openDebugDoor(o.Debug, o.Demo, log)
 	if err != nil {
 		return err
 	}
