@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -45,6 +46,44 @@ var (
 	Modes = []string{"sub", "sse"}
 )
 
+// Header is the first line of the log: what was measured, and where.
+type Header struct {
+	Version     int                `json:"version"`
+	Engine      string             `json:"engine"`
+	Steps       []int              `json:"steps"`
+	Repetitions int                `json:"repetitions"`
+	Nginx       []string           `json:"nginx"` // what it says of itself, its TLS library too
+	ServerHash  string             `json:"server_sha256"`
+	ConfigHash  string             `json:"config_sha256"`
+	Environment sample.Environment `json:"environment"`
+}
+
+// header describes the measurement.
+func header(o Options) (Header, error) {
+	h := Header{
+		Version: readingVersion, Engine: o.Engine, Steps: o.Steps, Repetitions: o.Repetitions,
+		Environment: sample.ReadEnvironment(""),
+	}
+	path, err := Find()
+	if err != nil {
+		return h, err
+	}
+	about, err := exec.Command(path, "-V").CombinedOutput()
+	if err != nil {
+		return h, fmt.Errorf("%s -V: %w", path, err)
+	}
+	for line := range strings.Lines(string(about)) {
+		if !strings.HasPrefix(line, "configure arguments") {
+			h.Nginx = append(h.Nginx, strings.TrimSpace(line))
+		}
+	}
+	if h.ServerHash, err = sample.HashFile(o.Server); err != nil {
+		return h, err
+	}
+	h.ConfigHash, err = sample.HashFile(o.Recommended)
+	return h, err
+}
+
 // Reading is the memory at one step. Bytes are those in use beyond what the same
 // processes took before the first connection.
 type Reading struct {
@@ -75,6 +114,13 @@ var settleLimits = sample.SettleLimits{Change: 0.001, Window: 2 * time.Second, L
 // Measure measures every path and mode, in turn and again, and returns all
 // readings. It stops with the context.
 func Measure(ctx context.Context, o Options) ([]Reading, error) {
+	h, err := header(o)
+	if err != nil {
+		return nil, err
+	}
+	if err := json.NewEncoder(o.Log).Encode(h); err != nil {
+		return nil, err
+	}
 	var all []Reading
 	for rep := range o.Repetitions {
 		for i := range Paths {
