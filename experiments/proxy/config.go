@@ -28,7 +28,7 @@ type Config struct {
 
 var (
 	listenLine    = regexp.MustCompile(`(?m)^(\s*)listen .*;$`)
-	upstreamLines = regexp.MustCompile(`(?m)(^\s*server [0-9.:]+;\n)+`)
+	upstreamLines = regexp.MustCompile(`(?m)(^\s*server [0-9.:]+ max_fails=0;\n)+`)
 	tlsLines      = regexp.MustCompile(`(?m)^\s*ssl_.*;\n`)
 )
 
@@ -46,7 +46,7 @@ func Render(recommended string, c Config) (string, error) {
 	}
 	var servers strings.Builder
 	for _, u := range c.Upstream {
-		fmt.Fprintf(&servers, "        server %s;\n", u)
+		fmt.Fprintf(&servers, "        server %s max_fails=0;\n", u)
 	}
 	recommended = listenLine.ReplaceAllString(recommended, "${1}listen "+listen+";")
 	return upstreamLines.ReplaceAllLiteralString(recommended, servers.String()), nil

@@ -26,7 +26,7 @@ func TestRender(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, line := range []string{"listen 127.0.0.1:1 ssl http2;", "server 127.0.0.1:2;\n        server 127.0.0.1:3;\n        #", "ssl_certificate cert.pem;"} {
+	for _, line := range []string{"listen 127.0.0.1:1 ssl http2;", "server 127.0.0.1:2 max_fails=0;\n        server 127.0.0.1:3 max_fails=0;\n        #", "ssl_certificate cert.pem;"} {
 		if !strings.Contains(secure, line) {
 			t.Errorf("with TLS there is no %q", line)
 		}

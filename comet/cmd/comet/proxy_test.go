@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"syscall"
 	"testing"
 
 	"c1000k/experiments/proxy"
@@ -98,6 +99,49 @@ func TestBehindProxy(t *testing.T) {
 			})
 		}
 	})
+}
+
+// TestRestartBehindProxy proves that nginx goes to a restarted server at once,
+// though it saw each of its ports fail.
+func TestRestartBehindProxy(t *testing.T) {
+	if _, err := proxy.Find(); err != nil {
+		t.Skip(err)
+	}
+	fronts := []string{lowPort(t), lowPort(t)}
+	s := start(t, "--front", strings.Join(fronts, ","), "--admin", lowPort(t), "--debug", lowPort(t))
+	n, err := proxy.Start(t.TempDir(), proxyConfig, false, fronts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Stop()
+	status := func(path string) string {
+		client := http.Client{Timeout: patience}
+		defer client.CloseIdleConnections()
+		resp, err := client.Get("http://" + n.Addr + path)
+		if err != nil {
+			return err.Error()
+		}
+		defer resp.Body.Close()
+		return resp.Status
+	}
+	held := make(chan string, 4)
+	for range cap(held) { // for both workers, on both ports
+		go func() { held <- status("/sub?cname=c&seq=1") }()
+	}
+	s.waitForInfo(`"subscribers": 4}`)
+	s.signal(syscall.SIGTERM)
+	s.exit()
+	for range cap(held) {
+		if got := <-held; got != "502 Bad Gateway" {
+			t.Errorf("a poll held at the stop: %s, want 502", got)
+		}
+	}
+	start(t, "--front", s.front, "--admin", s.admin, "--debug", s.debug)
+	for i := range 8 {
+		if got := status("/sub?cname=c"); got != "200 OK" {
+			t.Errorf("poll %d after the restart: %s, want 200", i, got)
+		}
+	}
 }
 
 // testPolls polls a few times, each time held until there is a message.
