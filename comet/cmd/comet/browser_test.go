@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"os/exec"
 	"slices"
@@ -185,7 +183,14 @@ func testChat(t *testing.T, cutter *cutter, front string, annsBrowser, bobsBrows
 	bob.shows(append(his, "and again"))
 	ann.shows(append(hers, "and again"))
 
-	eval[any](ann, "subscription.close(), 0")
+	// As the next page would: with the place that this one came to.
+	eval[any](ann, `subscription.close(), 0`)
+	s.waitForInfo(`"subscribers": 1}`)
+	s.get("http://" + s.admin + "/push?cname=chat-lobby&content=away")
+	eval[any](ann, `got = [], resumed = Comet.subscribe({...subscription.o, ...subscription.position,
+		onmessage: m => got.push(m.seq + m.content), onlost: l => got.push(l.reason)}), 0`)
+	await(ann, `got.join()`, "4away", func(got string) bool { return got == "4away" })
+	eval[any](ann, "resumed.close(), 0")
 	s.waitForInfo(`"subscribers": 1}`)
 	s.get("http://" + s.admin + "/close?cname=chat-lobby")
 	bob.inState("closed")
@@ -213,44 +218,5 @@ func TestChatWaitsForRoom(t *testing.T) {
 			eval[any](bob, "subscription.close(), 0")
 			s.waitForInfo(`"subscribers": 0}`)
 		})
-	}
-}
-
-// TestClientToken proves what the client does with a token that is refused: it
-// gives up, unless it can ask for another.
-func TestClientToken(t *testing.T) {
-	mux := http.NewServeMux()
-	mux.HandleFunc("/{$}", func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprint(w, `<!DOCTYPE html><link rel="icon" href="data:,"><script src="comet.js"></script>`)
-	})
-	mux.HandleFunc("/comet.js", func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, web, "web/comet.js") })
-	answer := func(w http.ResponseWriter, r *http.Request, before, after string) {
-		object := `{"type":"401","cname":"c","seq":0,"content":"Token error"}`
-		if r.FormValue("token") == "good" {
-			object = `{"type":"data","cname":"c","seq":7,"content":"in"}`
-		}
-		fmt.Fprint(w, before, object, after)
-	}
-	mux.HandleFunc("/sub", func(w http.ResponseWriter, r *http.Request) { answer(w, r, "", "\n") })
-	mux.HandleFunc("/sse", func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "text/event-stream")
-		answer(w, r, "data: ", "\n\n")
-	})
-	fake := httptest.NewServer(mux)
-	defer fake.Close()
-	p := page{t, browser(t, ""), "the"}
-	p.do(chromedp.Navigate(fake.URL))
-	for _, mode := range []string{"sse", "poll"} {
-		subscribe := func(token string) {
-			eval[any](p, fmt.Sprintf(`states = [], got = [], asked = 0, sub = Comet.subscribe({url: '/', channel: 'c', mode: %q, token: %s, retryMin: 1,
-				onmessage: m => { got.push(m.seq + m.content); sub.close(); }, onstate: s => states.push(s)}), 0`, mode, token))
-		}
-		subscribe("'bad'")
-		await(p, `states.at(-1)`, "denied", func(s string) bool { return s == "denied" })
-		subscribe("async () => ++asked < 3 ? 'bad' : 'good'")
-		await(p, `got.join()`, "the message", func(s string) bool { return s == "7in" })
-		if n := eval[int](p, "asked"); n != 3 {
-			t.Errorf("%s: the client asked for a token %d times, want 3", mode, n)
-		}
 	}
 }
