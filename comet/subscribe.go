@@ -30,6 +30,9 @@ func (l *Loop) subscribe(h uint32, r *conn, mode wire.Mode) (stay bool) {
 	epoch := v.Epoch()
 	if p.HasEpoch && !l.isEpoch(epoch) {
 		p.Seq = -1 // of another instance: all that this one has is new
+		if v.HistoryLen() == 0 {
+			p.Seq = 0 // and where it has nothing, its next number and epoch are
+		}
 	}
 	if mode.Streams() {
 		l.stream(h, r, v, mode)

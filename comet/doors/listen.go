@@ -61,6 +61,10 @@ type sockets struct {
 func (s *sockets) Close() error {
 	var failures []error
 	for _, fd := range s.fds {
+		// A ring that accepted from the socket holds it until the kernel has
+		// taken the ring down, some time after the process is gone. It must not
+		// listen until then: the next server could not take the port.
+		unix.Shutdown(fd, unix.SHUT_RDWR) // an error says that it listens no more
 		failures = append(failures, unix.Close(fd))
 	}
 	for _, path := range s.paths {

@@ -22,6 +22,7 @@ const debugHeaderTimeout = 10 * time.Second
 // not on the engine's. Its methods may be called from any goroutine.
 type debugDoor struct {
 	server   http.Server
+	demo     bool     // serve /demo/ too
 	addrs    []string // listened on, with the ports that the kernel chose
 	registry *prometheus.Registry
 	served   atomic.Pointer[served] // nil until the engine has started
@@ -32,8 +33,8 @@ type debugDoor struct {
 // openDebugDoor listens and answers at once. It comes first at start: it makes
 // the Go runtime open its poller, which must be there before an engine gives a
 // thread a descriptor table of its own.
-func openDebugDoor(spec string, log *slog.Logger) (*debugDoor, error) {
-	d := &debugDoor{}
+func openDebugDoor(spec string, demo bool, log *slog.Logger) (*debugDoor, error) {
+	d := &debugDoor{demo: demo}
 	if spec == noDoor {
 		return d, nil
 	}

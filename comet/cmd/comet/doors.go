@@ -41,7 +41,7 @@ func (o *options) checkDoors() error {
 			o.listeners += len(endpoints)
 		}
 	}
-	return nil
+	return o.checkDemo()
 }
 
 // openDoor is a door that is open.

@@ -177,7 +177,7 @@ func (s *server) waitForMetric(begin string) string {
 // TestReady proves that the debug door is healthy and not ready before the
 // engine accepts, ready then, and not ready from the signal to stop on.
 func TestReady(t *testing.T) {
-	door, err := openDebugDoor("127.0.0.1:0", newLogger(parsed(t), io.Discard).Logger)
+	door, err := openDebugDoor("127.0.0.1:0", false, newLogger(parsed(t), io.Discard).Logger)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -44,6 +44,7 @@ type options struct {
 	Loops    string `group:"engine" default:"auto" placeholder:"auto|N" help:"Event loops, each a thread. auto: one a core, and with epoll more where one descriptor table cannot hold --max-connections."`
 	Prefault bool   `group:"engine" help:"Touch all reserved memory at start, so that none is found missing later."`
 
+	Demo      bool             `group:"operation" help:"Serve a chat for browsers at the debug door's /demo/, to try and to read. Who reaches it publishes to channels chat-*: so the debug door must be on loopback."`
 	Config    string           `group:"operation" placeholder:"FILE" help:"A file of settings, see below."`
 	LogLevel  string           `group:"operation" default:"info" enum:"debug,info,warn,error" placeholder:"LEVEL" help:"What is logged to standard error: debug, info, warn or error. Default ${default}."`
 	LogFormat string           `group:"operation" default:"text" enum:"text,json" placeholder:"FORMAT" help:"How it is written: text, or json with one object a line. Default ${default}."`

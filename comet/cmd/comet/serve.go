@@ -43,7 +43,7 @@ func serve(in inputs, o *options, signals <-chan os.Signal, log logger) error {
 	}
 	tuneGC(choice.name)
 	warnShort(o, log.Logger)
-	door, err := openDebugDoor(o.Debug, log.Logger)
+	door, err := openDebugDoor(o.Debug, o.Demo, log.Logger)
 	if err != nil {
 		return err
 	}

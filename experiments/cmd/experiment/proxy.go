@@ -1,0 +1,66 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"c1000k/experiments/proxy"
+)
+
+// mostProxied bounds the connections of a measurement: nginx takes two
+// descriptors for each, and this process one.
+const mostProxied = 4000
+
+// proxyCommand are the flags of experiment proxy.
+type proxyCommand struct {
+	Steps       []int  `default:"1000,2000,4000" placeholder:"N" help:"Held connections at which memory is read. Default ${default}."`
+	Repetitions int    `default:"3" placeholder:"N" help:"How often each path is measured, with fresh processes. Default ${default}."`
+	Engine      string `default:"auto" placeholder:"NAME" help:"The server's engine. Default ${default}."`
+	Results     string `default:"results/proxy" placeholder:"DIR" help:"Where data.jsonl and table.md are written. Default ${default}."`
+	Config      string `default:"scripts/nginx.conf" placeholder:"FILE" help:"The nginx configuration. Default ${default}."`
+	Server      string `default:"" placeholder:"PATH" help:"The server's binary. Default: comet beside this program."`
+}
+
+// Run measures.
+func (c *proxyCommand) Run(e *environment) error {
+	for i, n := range c.Steps {
+		if n < 1 || n > mostProxied || i > 0 && n <= c.Steps[i-1] {
+			return usageError{fmt.Errorf("--steps=%v: want rising numbers from 1 to %d", c.Steps, mostProxied)}
+		}
+	}
+	if c.Repetitions < 1 || len(c.Steps) == 0 {
+		return usageError{fmt.Errorf("--repetitions=%d --steps=%v: want one of each at least", c.Repetitions, c.Steps)}
+	}
+	server := c.Server
+	if server == "" {
+		self, err := os.Executable()
+		if err != nil {
+			return err
+		}
+		server = filepath.Join(filepath.Dir(self), "comet")
+	}
+	if err := os.MkdirAll(c.Results, 0o755); err != nil {
+		return err
+	}
+	log, err := os.Create(filepath.Join(c.Results, "data.jsonl"))
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	readings, err := proxy.Measure(e.ctx, proxy.Options{
+		Server: server, Recommended: c.Config, Engine: c.Engine, Steps: c.Steps, Repetitions: c.Repetitions,
+		Log: log, Progress: e.stdout,
+	})
+	if err != nil {
+		return err
+	}
+	table, err := os.Create(filepath.Join(c.Results, "table.md"))
+	if err != nil {
+		return err
+	}
+	defer table.Close()
+	proxy.Table(table, readings)
+	proxy.Table(e.stdout, readings)
+	return nil
+}

@@ -1,0 +1,174 @@
+package proxy
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const (
+	startPatience = 30 * time.Second
+	stopPatience  = 10 * time.Second
+)
+
+// Nginx is a running nginx. It belongs to one goroutine.
+type Nginx struct {
+	// Addr is where it listens, HOST:PORT; by the name localhost it shows the
+	// certificate that Trust trusts.
+	Addr  string
+	Trust *x509.CertPool
+
+	process *process
+}
+
+// Find looks for nginx. The error says what to install.
+func Find() (path string, err error) {
+	if path, err = exec.LookPath("nginx"); err == nil {
+		return path, nil
+	}
+	// Where Debian puts it, which is not on everybody's path.
+	if path, err = exec.LookPath("/usr/sbin/nginx"); err == nil {
+		return path, nil
+	}
+	return "", errors.New("nginx is not installed (apt-get install nginx-light)")
+}
+
+// Start runs nginx on a free port of loopback, with the configuration file that
+// is recommended, in a folder of its own, dir, which holds its log too.
+func Start(dir, recommended string, tls bool, upstream []string) (*Nginx, error) {
+	path, err := Find()
+	if err != nil {
+		return nil, err
+	}
+	text, err := os.ReadFile(recommended)
+	if err != nil {
+		return nil, err
+	}
+	addr, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
+	conf, err := Render(string(text), Config{Listen: addr, TLS: tls, Upstream: upstream})
+	if err != nil {
+		return nil, err
+	}
+	file := filepath.Join(dir, "nginx.conf")
+	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
+		return nil, err
+	}
+	n := &Nginx{Addr: addr}
+	if n.Trust, err = Certificate(dir); err != nil {
+		return nil, err
+	}
+	log := filepath.Join(dir, "error.log")
+	n.process, err = startProcess(filepath.Join(dir, "start.log"), path, "-p", dir, "-c", file, "-e", log, "-g", "daemon off;")
+	if err != nil {
+		return nil, err
+	}
+	err = n.process.await(func() bool {
+		c, err := net.Dial("tcp", addr)
+		if err == nil {
+			c.Close()
+		}
+		return err == nil
+	})
+	if err != nil {
+		words, _ := os.ReadFile(log)
+		return nil, errors.Join(fmt.Errorf("nginx does not start: %w: %s", err, words), n.Stop())
+	}
+	return n, nil
+}
+
+// freeAddr is an address of loopback that was free a moment ago.
+func freeAddr() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	return l.Addr().String(), nil
+}
+
+// PIDs are nginx's processes: the master and its workers.
+func (n *Nginx) PIDs() ([]int, error) {
+	master := n.process.pid()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", master, master))
+	if err != nil {
+		return nil, fmt.Errorf("find nginx's workers: %w", err)
+	}
+	pids := []int{master}
+	for _, f := range strings.Fields(string(text)) {
+		pid, err := strconv.Atoi(f)
+		if err != nil {
+			return nil, err
+		}
+		pids = append(pids, pid)
+	}
+	return pids, nil
+}
+
+// Stop ends nginx with all its connections and returns when it is gone.
+func (n *Nginx) Stop() error { return n.process.stop() }
+
+// process is a program that runs until it is stopped.
+type process struct {
+	cmd   *exec.Cmd
+	ended chan struct{}
+}
+
+// startProcess starts a program with its output in a file.
+func startProcess(log, path string, args ...string) (*process, error) {
+	out, err := os.Create(log)
+	if err != nil {
+		return nil, err
+	}
+	defer out.Close()
+	p := &process{cmd: exec.Command(path, args...), ended: make(chan struct{})}
+	p.cmd.Stdout, p.cmd.Stderr = out, out
+	if err := p.cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() {
+		p.cmd.Wait()
+		close(p.ended)
+	}()
+	return p, nil
+}
+
+func (p *process) pid() int { return p.cmd.Process.Pid }
+
+// await waits until ready is true. It fails where the process ends before.
+func (p *process) await(ready func() bool) error {
+	for deadline := time.Now().Add(startPatience); !ready(); {
+		select {
+		case <-p.ended:
+			return fmt.Errorf("it ended (%v)", p.cmd.ProcessState)
+		case <-time.After(10 * time.Millisecond):
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("nothing came of it in %v", startPatience)
+		}
+	}
+	return nil
+}
+
+// stop asks the process to end, and makes it end where it does not.
+func (p *process) stop() error {
+	p.cmd.Process.Signal(syscall.SIGTERM) // an error says that it has ended
+	select {
+	case <-p.ended:
+		return nil
+	case <-time.After(stopPatience):
+	}
+	p.cmd.Process.Kill()
+	<-p.ended
+	return fmt.Errorf("process %d did not end when it was asked to, and was killed", p.pid())
+}
