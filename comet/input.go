@@ -26,7 +26,7 @@ func (l *Loop) limits(r *conn) wire.Limits {
 	// Everything in a form body may be escaped: three bytes for one.
 	return wire.Limits{
 		HeaderBytes: maxHeaderBytes,
-		BodyBytes:   min(3*l.svc.cfg.MaxContentBytes+maxHeaderBytes, maxBodyBytes),
+		BodyBytes:   min(3*int(l.svc.maxContent.Load())+maxHeaderBytes, maxBodyBytes),
 	}
 }
 

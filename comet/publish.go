@@ -22,7 +22,7 @@ func (l *Loop) content(escaped bool) (content []byte, status int) {
 		l.esc = wire.AppendEscaped(l.esc[:0], content)
 		content = l.esc
 	}
-	if len(content) > l.svc.cfg.MaxContentBytes {
+	if int64(len(content)) > l.svc.maxContent.Load() {
 		return nil, 413
 	}
 	return content, 0

@@ -93,16 +93,13 @@ func (c *Config) check() error {
 			return fmt.Errorf("comet: a %s of %v is outside 0 to %v", t.name, t.d, MaxTimeout)
 		}
 	}
-	if c.Channels < 0 || c.MaxSubscribersPerChannel < 0 || c.ChannelBufferBytes < 0 {
-		return fmt.Errorf("comet: negative number of channels, subscribers or bytes")
+	if c.Channels < 0 {
+		return fmt.Errorf("comet: negative number of channels")
 	}
 	if !wire.ValidOrigin(c.CORSOrigin) {
 		return fmt.Errorf("comet: %q is no origin: * or scheme://host[:port]", c.CORSOrigin)
 	}
-	if c.MaxContentBytes <= 0 || c.MaxContentBytes > maxContentBytes {
-		return fmt.Errorf("comet: a content of %d bytes is outside 1 to %d", c.MaxContentBytes, maxContentBytes)
-	}
-	return nil
+	return c.Limits().check()
 }
 
 // Service is what the loops of one server share: the channels, the
@@ -118,6 +115,8 @@ type Service struct {
 	access   atomic.Pointer[Access]
 	draining atomic.Uint32 // a Farewell; 0: it goes on
 	watching atomic.Uint64 // loops with connections of /psub
+
+	maxContent atomic.Int64 // Limits.MaxContentBytes
 
 	mu    sync.Mutex
 	loops []*Loop
@@ -143,10 +142,11 @@ func NewService(cfg Config) (*Service, error) {
 	if cfg.Prefault {
 		h.Prefault()
 	}
-	return &Service{
+	s := &Service{
 		cfg: cfg, hub: h, origin: []byte(cfg.CORSOrigin),
 		version: []byte(cfg.Version), server: []byte("c1000k " + cfg.Version),
-	}, nil
+	}
+	return s, s.SetLimits(cfg.Limits())
 }
 
 // Config is what the service was made with.

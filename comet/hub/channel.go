@@ -166,5 +166,6 @@ func (v View) Subscribers() int { return int(v.c.subs) }
 
 // Full reports whether the channel has as many subscribers as it may have.
 func (v View) Full() bool {
-	return v.h.cfg.MaxSubscribers > 0 && int(v.c.subs) >= v.h.cfg.MaxSubscribers
+	most := v.h.limits.subscribers.Load()
+	return most > 0 && int64(v.c.subs) >= most
 }

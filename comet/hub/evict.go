@@ -9,7 +9,7 @@ const evictLook = 4096
 // false if that did not do it. Histories that are long lose no more than short
 // ones; what a loop is still sending stays until it is sent.
 func (h *Hub) makeRoom(n int) (Msg, bool) {
-	if int64(n) > h.cfg.MessageBytes {
+	if int64(n) > h.limits.messageBytes.Load() {
 		return 0, false
 	}
 	high := h.chans.High()
@@ -49,11 +49,11 @@ func (h *Hub) forgetOldest(c *channel) {
 // fit drops the oldest messages of a history that holds more bytes than a
 // channel may; the newest stays. n is the number after the newest.
 func (h *Hub) fit(c *channel, n uint64) {
-	if h.cfg.ChannelBytes == 0 || c.histLen < 2 {
+	room := h.limits.channelBytes.Load()
+	if room == 0 || c.histLen < 2 {
 		return
 	}
 	ring := h.ringOf(c)
-	room := h.cfg.ChannelBytes
 	kept := uint64(0)
 	for ; kept < uint64(c.histLen); kept++ {
 		room -= int64(h.header(ring[(n-1-kept)%uint64(len(ring))]).length)

@@ -42,6 +42,7 @@ type Config struct {
 // Hub is all channels of a server. Its methods may be called from any thread.
 type Hub struct {
 	cfg     Config
+	limits  limits
 	stripes []stripe
 	buckets []uint32 // first channel of each hash chain; a stripe's lie together
 	mem     []byte   // behind buckets
@@ -99,6 +100,7 @@ func New(cfg Config) (*Hub, error) {
 		rings:   arena.NewBlocks(1 << 40), // likewise
 		msgs:    arena.NewBlocks(cfg.MessageBytes),
 	}
+	h.SetLimits(cfg.MaxSubscribers, cfg.ChannelBytes, cfg.MessageBytes)
 	h.sweepAt.Store(arena.NeverTick)
 	for i := range h.stripes {
 		h.stripes[i].wheel.Init(linksOf(chans), chans.Stride(), 1)

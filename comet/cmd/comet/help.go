@@ -46,9 +46,12 @@ Signals:
   SIGINT, SIGTERM   accept nobody new, tell those that are held (--drain), and stop when
                     all are gone or --drain-timeout is over; a second one stops at once.
                     /readyz answers 503 from the first on
-  SIGHUP            read file and environment again: --log-level and the address lists
-                    change, for connections made from then on. Whatever else changed is
-                    logged and needs a restart. An error leaves everything as it was
+  SIGHUP            read file and environment again. What changes: --log-level, --drain,
+                    --drain-timeout; the address lists, for connections made from then
+                    on; --max-subscribers-per-channel, --max-content-bytes,
+                    --max-message-bytes and --channel-buffer-bytes, for what comes from
+                    then on. Whatever else changed is logged and needs a restart. An
+                    error leaves everything as it was
 
 Exit codes:
   0   stopped by a signal, --help or --version

@@ -168,6 +168,51 @@ func TestAccess(t *testing.T) {
 	})
 }
 
+// TestReloadLimits proves that a hang-up signal changes limits for what comes
+// from then on, up and down.
+func TestReloadLimits(t *testing.T) {
+	path := configFile(t, "max-content-bytes = 4\nmax-subscribers-per-channel = 1")
+	s := start(t, "--engine", "epoll", "--config", path)
+	push := func(content string) int { return s.status("/push?cname=a&content="+content, nil) }
+	hold := func() string {
+		t.Helper()
+		c, err := net.Dial("tcp", s.front)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		fmt.Fprintf(c, "GET /stream?cname=held&seq=1 HTTP/1.1\r\nHost: h\r\n\r\n")
+		c.SetReadDeadline(time.Now().Add(patience))
+		b := make([]byte, 1000)
+		n, err := c.Read(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b[:n])
+	}
+	hold()
+	s.waitForInfo(`"subscribers": 1}`)
+	if got := hold(); !strings.Contains(got, `"429"`) {
+		t.Errorf("a second subscriber of one: %s", got)
+	}
+	if short, long := push("1234"), push("12345"); short != http.StatusOK || long != http.StatusRequestEntityTooLarge {
+		t.Errorf("of at most 4 bytes: 4 %d, 5 %d", short, long)
+	}
+	rewrite(t, path, "max-content-bytes = 3\nmax-subscribers-per-channel = 2\ndrain = \"close\"")
+	s.signal(syscall.SIGHUP)
+	s.waitFor(`msg=reloaded max-subscribers-per-channel=2 max-content-bytes=3 drain=close`)
+	if short, long := push("123"), push("1234"); short != http.StatusOK || long != http.StatusRequestEntityTooLarge {
+		t.Errorf("of at most 3 bytes: 3 %d, 4 %d", short, long)
+	}
+	if got := hold(); strings.Contains(got, `"429"`) {
+		t.Errorf("a second subscriber of two: %s", got)
+	}
+	s.waitForInfo(`"subscribers": 2}`)
+	if got := hold(); !strings.Contains(got, `"429"`) {
+		t.Errorf("a third subscriber of two: %s", got)
+	}
+}
+
 // TestAuth proves that --auth=token keeps out who does not show the token that
 // /sign gave, and that tokens differ from process to process.
 func TestAuth(t *testing.T) {

@@ -7,7 +7,10 @@ import (
 )
 
 // reloadable are the settings that change while the server runs.
-var reloadable = []string{"log-level", "admin-allow", "admin-deny", "trusted-proxies"}
+var reloadable = []string{
+	"log-level", "admin-allow", "admin-deny", "trusted-proxies", "drain", "drain-timeout",
+	"max-subscribers-per-channel", "max-content-bytes", "max-message-bytes", "channel-buffer-bytes",
+}
 
 // reload reads the settings again and puts into force what can change while the
 // server runs. An error leaves everything as it was.
@@ -15,6 +18,11 @@ func (r *running) reload() {
 	next, err := r.in.parse(io.Discard)
 	if err != nil {
 		r.log.Error("reload: the settings in force stay, for the new ones have an error", "error", err)
+		return
+	}
+	config := next.serviceConfig()
+	if err := r.service.SetLimits(config.Limits()); err != nil {
+		r.log.Error("reload: the settings in force stay, for the core refuses the new limits", "error", err)
 		return
 	}
 	var taken, left []any
@@ -47,7 +55,7 @@ func (r *running) reload() {
 // with is a copy of o that has the reloadable settings of next.
 func (o *options) with(next *options) *options {
 	c := *o
-	c.LogLevel = next.LogLevel
+	c.LogLevel, c.Drain, c.DrainTimeout = next.LogLevel, next.Drain, next.DrainTimeout
 	c.access = next.access
 	c.given = o.given.with(next.given)
 	c.inForce = o.inForce.with(next.inForce)

@@ -1,0 +1,23 @@
+package comet
+
+import "testing"
+
+// TestSetLimitsRefuses proves that limits which cannot be are refused as they
+// are at the start, and leave the old ones in force.
+func TestSetLimitsRefuses(t *testing.T) {
+	s := newRigs(t, 1, 1, nil)[0].l.svc
+	before := s.maxContent.Load()
+	for _, change := range []func(*Limits){
+		func(l *Limits) { l.MaxContentBytes = 0 },
+		func(l *Limits) { l.MaxContentBytes = MaxContentBytes + 1 },
+		func(l *Limits) { l.MaxSubscribersPerChannel = -1 },
+		func(l *Limits) { l.ChannelBufferBytes = -1 },
+	} {
+		config := s.Config()
+		limits := config.Limits()
+		change(&limits)
+		if err := s.SetLimits(limits); err == nil || s.maxContent.Load() != before {
+			t.Errorf("%+v: %v; the longest content is %d", limits, err, s.maxContent.Load())
+		}
+	}
+}
