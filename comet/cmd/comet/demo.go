@@ -180,6 +180,9 @@ func (d *debugDoor) push(ctx context.Context, channel string, content []byte) er
 		return err
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if secret := s.options.secret; len(secret) > 0 {
+		r.Header.Set("Authorization", "Bearer "+string(secret))
+	}
 	client := http.Client{Transport: &http.Transport{DialContext: adminDial(s.doors["admin"]), DisableKeepAlives: true}}
 	resp, err := client.Do(r)
 	if err != nil {
