@@ -82,7 +82,7 @@ func (l *Loop) info(r *conn) (stay bool) {
 		n = v.Subscribers()
 		v.Leave()
 	}
-	l.esc = wire.AppendEscaped(l.esc[:0], l.par.Cname)
+	l.esc = wire.AppendEscapedHTML(l.esc[:0], l.par.Cname)
 	l.body = wire.AppendChannelInfoBody(l.body[:0], l.esc, int64(n))
 	return l.adminReply(r, 200, wire.TypeHTML, l.body)
 }
@@ -92,7 +92,7 @@ func (l *Loop) check(r *conn) (stay bool) {
 	if ok {
 		v.Leave()
 	}
-	l.esc = wire.AppendEscaped(l.esc[:0], l.par.Cname)
+	l.esc = wire.AppendEscapedHTML(l.esc[:0], l.par.Cname)
 	l.body = wire.AppendCheckBody(l.body[:0], l.esc, ok)
 	return l.adminReply(r, 200, wire.TypeHTML, l.body)
 }
@@ -110,20 +110,21 @@ func (l *Loop) sign(r *conn) (stay bool) {
 		lives = time.Duration(min(e, int64(MaxTimeout/time.Second))) * time.Second
 	}
 	v.Extend(l.tick, ticks(lives))
-	token := l.token(v)
-	l.esc = wire.AppendEscaped(l.esc[:0], l.par.Cname)
+	of, start := instanceOf(v), v.HistoryStart(signedHistory)
+	v.Leave()
+	token := l.token(of, l.par.Cname)
+	l.esc = wire.AppendEscapedHTML(l.esc[:0], l.par.Cname)
 	l.body = wire.AppendSignBody(l.body[:0], wire.Sign{
-		EscName: l.esc, Seq: v.HistoryStart(signedHistory), Token: token[:],
+		EscName: l.esc, Seq: start, Token: token[:],
 		Expires: int64(lives.Seconds()), SubTimeout: int64(l.svc.cfg.PollingTimeout.Seconds()), Cb: l.par.Cb,
 	})
-	v.Leave()
 	return l.adminReply(r, 200, wire.TypeHTML, l.body)
 }
 
 // end closes a channel, or clears its history.
 func (l *Loop) end(r *conn, close bool) (stay bool) {
 	v, ok := l.hub.Find(l.par.Cname)
-	l.esc = wire.AppendEscaped(l.esc[:0], l.par.Cname)
+	l.esc = wire.AppendEscapedHTML(l.esc[:0], l.par.Cname)
 	if !ok {
 		l.body = wire.AppendNotConnectedBody(l.body[:0], l.esc)
 		return l.adminReply(r, 404, wire.TypeHTML, l.body)

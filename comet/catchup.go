@@ -1,5 +1,7 @@
 package comet
 
+import "c1000k/comet/wire"
+
 // catchUp is a pass over all connections of a loop whose inbox was full: each
 // that is held is given what its channel's history holds for it. A loop that
 // falls behind again during a pass goes once round from where it is: so the
@@ -33,37 +35,36 @@ func (l *Loop) stepCatchUp(budget int) (used int) {
 	return sent + looks/looksPerSend
 }
 
-// lookAt gives a held connection what its channel has for it, and reports
-// whether that was anything.
+// lookAt gives a held connection what its channel has for it, and last of all
+// that the channel was closed. It reports whether there was anything. One that
+// has a send outstanding is looked at again when that is over.
 func (l *Loop) lookAt(h uint32, r *conn) bool {
 	v := l.hub.Enter(r.channel)
 	next, closed := v.Next(), v.Closed()
-	if r.busy() && !closed {
-		if next > r.next {
+	if r.busy() {
+		if next > r.next || closed {
 			r.flags |= flagBehind
 		}
 		v.Leave()
 		return false
 	}
-	from := uint64(0)
-	if !r.busy() {
-		from = l.missed(v, r, next)
-	}
+	from := l.missed(v, r, next)
 	l.name = append(l.name[:0], v.Name()...)
 	v.Leave()
+	streams := r.mode().Streams()
 	switch {
-	case closed:
-		l.unsubscribe(h, r)
-		l.sayClosed(h, r, l.name, next, from)
-	case r.mode().Streams():
-		if next == r.next {
-			return false
-		}
+	case streams && next > r.next:
 		l.catchUpStream(h, r, l.name, from)
+		if closed && r.state == stateHeld {
+			r.flags |= flagBehind
+		}
 	case from != 0:
 		l.unsubscribe(h, r)
 		l.n.delivered++
 		l.makeUp(h, r, l.name, from)
+	case closed:
+		l.unsubscribe(h, r)
+		l.sayEnd(h, r, l.name, wire.KindClose, int64(next))
 	default:
 		return false
 	}

@@ -63,12 +63,17 @@ func (l *Loop) deliverEntry(e *hub.Entry) {
 		return
 	}
 	r := l.at(h)
+	if e.Msg == 0 { // closed
+		v.Leave()
+		l.lookAt(h, r)
+		return
+	}
 	l.name = append(l.name[:0], v.Name()...)
 	missed := uint64(0)
 	if !r.busy() {
 		missed = l.missed(v, r, e.Seq)
 	}
-	if e.Msg != 0 && l.stays(r) {
+	if l.stays(r) {
 		v.Leave()
 		l.feed(h, r, l.name, e, missed)
 	} else {
@@ -97,16 +102,12 @@ func (l *Loop) stays(r *conn) bool { return r.mode().Streams() || r.busy() }
 // brings. l.msgs are the messages before it, numbered from missed on, if that
 // is not 0.
 func (l *Loop) dismiss(h uint32, r *conn, name []byte, e *hub.Entry, missed uint64) {
-	switch {
-	case e.Msg == 0:
-		l.sayClosed(h, r, name, e.Seq, missed)
-	case missed != 0:
-		l.n.delivered++
+	l.n.delivered++
+	if missed != 0 {
 		l.makeUp(h, r, name, missed)
-	default:
-		l.n.delivered++
-		l.answer(h, r, l.message(name, e.Seq, e.Msg))
+		return
 	}
+	l.answer(h, r, l.message(name, e.Seq, e.Msg))
 }
 
 // due reports whether r still wants message number seq.

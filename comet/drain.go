@@ -76,21 +76,20 @@ func (l *Loop) dismissForGood(h uint32, r *conn) {
 	}
 }
 
-// farewell tells a held subscriber that the server goes.
+// farewell tells a held subscriber that the server goes, once it has had what
+// there is for it: a send that is outstanding, or what it missed, comes first.
 func (l *Loop) farewell(h uint32, r *conn) {
+	if r.busy() || l.lookAt(h, r) {
+		return // wait comes back here
+	}
 	v := l.hub.Enter(r.channel)
 	l.name = append(l.name[:0], v.Name()...)
-	next := v.Next()
-	missed := uint64(0)
-	if !r.busy() {
-		missed = l.missed(v, r, next)
-	}
+	kind, number := wire.KindClose, int64(v.Next())
 	v.Leave()
-	kind, number := wire.KindClose, int64(next)
 	if Farewell(l.svc.draining.Load()) == FarewellNoop {
 		kind, number = wire.KindNoop, l.noopNumber(r)
 	}
 	l.unsubscribe(h, r)
 	l.n.farewells++
-	l.sayEnd(h, r, l.name, kind, number, missed)
+	l.sayEnd(h, r, l.name, kind, number)
 }

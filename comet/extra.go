@@ -19,8 +19,6 @@ type extraHeader struct {
 	need    uint32       // with fewer of them the parser cannot come to more
 	cb      uint32       // bytes of callback
 	pending arena.Handle // messages that wait for the outstanding send: see pending.go
-	final   arena.Handle // the last reply, which follows the outstanding send
-	_       uint32
 }
 
 const extraHeaderBytes = int(unsafe.Sizeof(extraHeader{}))
@@ -63,9 +61,6 @@ func (l *Loop) freeExtra(r *conn) {
 		return
 	}
 	l.dropPending(r)
-	if e := l.extraAt(r.extra); e.final != 0 {
-		l.blocks.Free(e.final)
-	}
 	l.blocks.Free(r.extra)
 	r.extra = 0
 }

@@ -12,11 +12,16 @@ import (
 // longer there either costs a stream its connection.
 const maxPending = 256
 
+// maxPendingBytes is the most that their contents take together, one message at
+// the least: who does not read must not keep everybody's memory.
+const maxPendingBytes = 1 << 20
+
 // pendingHeader begins the list of messages that came while a send was
 // outstanding. Their numbers are the last before conn.next, without a gap. A
 // reference is held to each.
 type pendingHeader struct {
 	begin, end uint32
+	bytes      int64 // of the contents
 }
 
 const pendingHeaderBytes = int(unsafe.Sizeof(pendingHeader{}))
@@ -50,7 +55,13 @@ func (l *Loop) pend(r *conn, m hub.Msg) bool {
 	}
 	e := l.extraAt(r.extra)
 	waiting := l.pendingOf(r)
-	if len(waiting) >= maxPending {
+	size := int64(len(l.hub.Content(m)))
+	held := int64(0)
+	if len(waiting) > 0 {
+		p, _ := l.pendingList(e.pending)
+		held = p.bytes
+	}
+	if len(waiting) >= maxPending || len(waiting) > 0 && held+size > maxPendingBytes {
 		return false
 	}
 	if e.pending == 0 || l.pendingFull(e.pending) {
@@ -59,7 +70,7 @@ func (l *Loop) pend(r *conn, m hub.Msg) bool {
 			return false
 		}
 		p, list := l.pendingList(x)
-		*p = pendingHeader{end: uint32(copy(list, waiting))}
+		*p = pendingHeader{end: uint32(copy(list, waiting)), bytes: held}
 		if e.pending != 0 {
 			l.blocks.Free(e.pending)
 		}
@@ -68,6 +79,7 @@ func (l *Loop) pend(r *conn, m hub.Msg) bool {
 	p, list := l.pendingList(e.pending)
 	list[p.end] = m
 	p.end++
+	p.bytes += size
 	l.hub.Ref(m, 1)
 	return true
 }
@@ -81,7 +93,10 @@ func (l *Loop) pendingFull(x arena.Handle) bool {
 // the caller's from now on.
 func (l *Loop) shiftPending(r *conn, n int) {
 	e := l.extraAt(r.extra)
-	p, _ := l.pendingList(e.pending)
+	p, list := l.pendingList(e.pending)
+	for _, m := range list[p.begin : p.begin+uint32(n)] {
+		p.bytes -= int64(len(l.hub.Content(m)))
+	}
 	if p.begin += uint32(n); p.begin == p.end {
 		l.blocks.Free(e.pending)
 		e.pending = 0

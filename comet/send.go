@@ -97,13 +97,6 @@ func (l *Loop) Sent(now int64, c Conn, token uint16, n, errno int) {
 		l.resume(r)
 		return
 	}
-	if r.extra != 0 && l.extraAt(r.extra).final != 0 {
-		e := l.extraAt(r.extra)
-		x := e.final
-		e.final = 0
-		l.send(h, r, x)
-		return
-	}
 	if r.flags&flagKeepAlive == 0 {
 		l.close(h, r)
 		return

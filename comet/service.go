@@ -93,6 +93,9 @@ func (c *Config) check() error {
 			return fmt.Errorf("comet: a %s of %v is outside 0 to %v", t.name, t.d, MaxTimeout)
 		}
 	}
+	if c.TokenAuth && c.TokenKey == [32]byte{} {
+		return fmt.Errorf("comet: tokens by a key of zeros are no secret: it was not drawn")
+	}
 	if c.Channels < 0 {
 		return fmt.Errorf("comet: negative number of channels")
 	}

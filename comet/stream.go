@@ -21,7 +21,7 @@ func (l *Loop) appendFrames(r *conn, name []byte, seq uint64, m hub.Msg) {
 		k = wire.KindBroadcast
 	}
 	l.body = wire.AppendObject(l.body[:0], k, l.esc, int64(seq), l.hub.Content(m))
-	l.reply = wire.AppendFrame(l.reply, r.mode(), l.minor(r), seq, l.body)
+	l.reply = wire.AppendFrame(l.reply, r.mode(), l.minor(r), int64(seq), l.body)
 	if k == wire.KindBroadcast {
 		l.appendObjectFrame(r, wire.KindNextSeq, int64(seq)+1, nil)
 	}
@@ -30,7 +30,7 @@ func (l *Loop) appendFrames(r *conn, name []byte, seq uint64, m hub.Msg) {
 // appendObjectFrame appends an object that is no message; l.esc is the name.
 func (l *Loop) appendObjectFrame(r *conn, k wire.Kind, seq int64, content []byte) {
 	l.body = wire.AppendObject(l.body[:0], k, l.esc, seq, content)
-	l.reply = wire.AppendFrame(l.reply, r.mode(), l.minor(r), 0, l.body)
+	l.reply = wire.AppendFrame(l.reply, r.mode(), l.minor(r), wire.NoID, l.body)
 }
 
 // appendList appends messages numbered from seq on, until the reply is long
@@ -84,7 +84,9 @@ func (l *Loop) stream(h uint32, r *conn, v hub.View, mode wire.Mode) {
 	}
 	switch {
 	case jump:
-		l.appendObjectFrame(r, wire.KindNextSeq, int64(next), l.appendEpoch(epoch))
+		l.body = wire.AppendObject(l.body[:0], wire.KindNextSeq, l.esc, int64(next), l.appendEpoch(epoch))
+		// An EventSource that comes back is to go on from here, not to jump again.
+		l.reply = wire.AppendFrame(l.reply, mode, w.Minor, int64(next)-1, l.body)
 	case replay:
 		n := l.appendList(r, p.Cname, from, l.msgs)
 		l.n.replayed += uint64(n)
@@ -168,11 +170,11 @@ func (l *Loop) heldSent(h uint32, r *conn) {
 	case len(waiting) > 0:
 		l.channelName(r)
 		if !r.mode().Streams() {
-			l.reply = l.reply[:0]
 			seq, m := r.next-1, waiting[0]
 			l.unsubscribe(h, r)
 			l.n.delivered++
 			l.answer(h, r, l.message(l.name, seq, m))
+			l.dropPending(r)
 			return
 		}
 		l.reply = l.reply[:0]
@@ -186,11 +188,21 @@ func (l *Loop) heldSent(h uint32, r *conn) {
 	case r.flags&flagBehind != 0:
 		r.flags &^= flagBehind
 		if !l.lookAt(h, r) {
-			l.setDeadline(h, r, l.pollDeadline())
+			l.wait(h, r)
 		}
 	default:
-		l.setDeadline(h, r, l.pollDeadline())
+		l.wait(h, r)
 	}
+}
+
+// wait has a subscriber that has all there is wait for more, or say farewell
+// where a drain is under way.
+func (l *Loop) wait(h uint32, r *conn) {
+	if l.svc.draining.Load() != 0 {
+		l.dismissForGood(h, r)
+		return
+	}
+	l.setDeadline(h, r, l.pollDeadline())
 }
 
 // streamNoop sends the noop l.body to a stream, which stays.
@@ -201,67 +213,21 @@ func (l *Loop) streamNoop(h uint32, r *conn) {
 		return
 	}
 	l.extraAt(r.extra).noop++
-	l.reply = wire.AppendFrame(l.reply[:0], r.mode(), l.minor(r), 0, l.body)
+	l.reply = wire.AppendFrame(l.reply[:0], r.mode(), l.minor(r), wire.NoID, l.body)
 	l.sendReply(h, r)
 }
 
-// sayClosed tells a connection that was held, and is no more, that its channel
-// was closed, after what it has not had yet: l.msgs, numbered from missed on,
-// if that is not 0. next is the channel's next number.
-func (l *Loop) sayClosed(h uint32, r *conn, name []byte, next, missed uint64) {
-	l.sayEnd(h, r, name, wire.KindClose, int64(next), missed)
-}
-
-// sayEnd is sayClosed with an object of any kind and number.
-func (l *Loop) sayEnd(h uint32, r *conn, name []byte, k wire.Kind, number int64, missed uint64) {
-	waiting := l.pendingOf(r)
-	if !r.mode().Streams() {
-		switch {
-		case len(waiting) > 0:
-			l.answer(h, r, l.message(name, r.next-1, waiting[0]))
-		case missed != 0:
-			l.makeUp(h, r, name, missed)
-		default:
-			l.esc = wire.AppendEscaped(l.esc[:0], name)
-			l.body = wire.AppendObject(l.body[:0], k, l.esc, number, nil)
-			l.answer(h, r, l.body)
-		}
-		return
-	}
-	l.reply = l.reply[:0]
-	for i, m := range waiting {
-		l.appendFrames(r, name, r.next-uint64(len(waiting)-i), m)
-	}
-	if missed == r.next && missed != 0 {
-		for i, m := range l.msgs {
-			l.appendFrames(r, name, missed+uint64(i), m)
-		}
-	}
-	if missed != 0 {
-		l.unrefAll()
-	}
+// sayEnd ends what a connection was held for, and is no more, with an object of
+// kind k and that number. It has had all that there was.
+func (l *Loop) sayEnd(h uint32, r *conn, name []byte, k wire.Kind, number int64) {
 	l.esc = wire.AppendEscaped(l.esc[:0], name)
-	l.appendObjectFrame(r, k, number, nil)
-	l.reply = wire.AppendLastChunk(l.reply, l.minor(r))
-	l.lastReply(h, r)
-}
-
-// lastReply sends l.reply, the end of what a connection was held for: behind
-// the outstanding send, if there is one.
-func (l *Loop) lastReply(h uint32, r *conn) {
-	l.dropPending(r)
-	if !r.busy() {
+	if r.mode().Streams() {
+		l.reply = l.reply[:0]
+		l.appendObjectFrame(r, k, number, nil)
+		l.reply = wire.AppendLastChunk(l.reply, l.minor(r))
 		l.sendReply(h, r)
 		return
 	}
-	x := l.newOut(l.reply)
-	if x == 0 || !l.needExtra(r) {
-		if x != 0 {
-			l.blocks.Free(x)
-		}
-		l.close(h, r)
-		return
-	}
-	l.extraAt(r.extra).final = x
-	r.state = stateSending
+	l.body = wire.AppendObject(l.body[:0], k, l.esc, number, nil)
+	l.answer(h, r, l.body)
 }

@@ -17,6 +17,7 @@ const (
 // the connection ends with the reply.
 func (l *Loop) subscribe(h uint32, r *conn, mode wire.Mode) (stay bool) {
 	p := &l.par
+	p.HasEpoch = len(p.Epoch) > 0
 	v, ok := l.find(r, mode)
 	if !ok {
 		return r.flags&flagKeepAlive != 0
@@ -70,12 +71,7 @@ func (l *Loop) subscribe(h uint32, r *conn, mode wire.Mode) (stay bool) {
 func (l *Loop) find(r *conn, mode wire.Mode) (v hub.View, ok bool) {
 	p := &l.par
 	if l.svc.cfg.TokenAuth {
-		v, ok = l.hub.Find(p.Cname)
-		if ok && !l.tokenFits(v, p.Token) {
-			v.Leave()
-			ok = false
-		}
-		if !ok {
+		if v, ok = l.findByToken(p.Cname, p.Token); !ok {
 			l.n.tokenErrors++
 			l.inBand(r, mode, wire.Kind401, wire.TokenError)
 		}
@@ -267,7 +263,7 @@ func (l *Loop) noop(h uint32, r *conn) {
 // answer sends body to a poll that was held.
 func (l *Loop) answer(h uint32, r *conn, body []byte) {
 	l.composeHeld(r, body)
-	l.lastReply(h, r)
+	l.sendReply(h, r)
 }
 
 // composeHeld makes l.reply of body for a poll that was held. Its head may have

@@ -13,24 +13,45 @@ import (
 // tokenBytes is the length of a token, which is told in hexadecimal.
 const tokenBytes = 16
 
+// instance tells a channel from all others, also from those of its name.
+type instance struct {
+	epoch uint64
+	id    uint32
+}
+
+func instanceOf(v hub.View) instance { return instance{v.Epoch(), v.ID} }
+
 // token is the channel's token: the same for the channel's whole life, another
 // for the next channel of that name. It is not kept anywhere: it is what the
-// service's key makes of the channel's instance and name.
-func (l *Loop) token(v hub.View) (t [2 * tokenBytes]byte) {
+// service's key makes of the channel's instance and name. No stripe is locked.
+func (l *Loop) token(of instance, name []byte) (t [2 * tokenBytes]byte) {
 	mac := hmac.New(sha256.New, l.svc.cfg.TokenKey[:])
-	var instance [12]byte
-	binary.LittleEndian.PutUint64(instance[:], v.Epoch())
-	binary.LittleEndian.PutUint32(instance[8:], v.ID)
-	mac.Write(instance[:])
-	mac.Write(v.Name())
+	var text [12]byte
+	binary.LittleEndian.PutUint64(text[:], of.epoch)
+	binary.LittleEndian.PutUint32(text[8:], of.id)
+	mac.Write(text[:])
+	mac.Write(name)
 	hex.Encode(t[:], mac.Sum(nil)[:tokenBytes])
 	return t
 }
 
-// tokenFits compares a token in constant time.
-func (l *Loop) tokenFits(v hub.View, token []byte) bool {
-	want := l.token(v)
-	return subtle.ConstantTimeCompare(want[:], token) == 1
+// findByToken locks the channel of that name if the token is its own. The token
+// is compared in constant time, and with no stripe locked.
+func (l *Loop) findByToken(name, token []byte) (v hub.View, ok bool) {
+	if v, ok = l.hub.Find(name); !ok {
+		return v, false
+	}
+	of := instanceOf(v)
+	v.Leave()
+	want := l.token(of, name)
+	if subtle.ConstantTimeCompare(want[:], token) != 1 {
+		return v, false
+	}
+	if v, ok = l.hub.Find(name); ok && instanceOf(v) != of {
+		v.Leave()
+		ok = false
+	}
+	return v, ok
 }
 
 // appendEpoch is the content of an object that tells a client which instance of

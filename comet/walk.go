@@ -35,7 +35,10 @@ func (l *Loop) stepWalk(budget int) (n int) {
 		switch due := l.due(r, w.entry.Seq); {
 		case !due: // it came after the message
 			l.keepInWalk(h, r)
-		case w.entry.Msg != 0 && l.stays(r):
+		case w.entry.Msg == 0: // closed: it goes at once, or when it has had all
+			l.keepInWalk(h, r)
+			l.lookAt(h, r)
+		case l.stays(r):
 			l.keepInWalk(h, r)
 			l.walkFeed(h, r)
 		default:
@@ -104,7 +107,7 @@ func (l *Loop) walkSend(h uint32, r *conn) {
 	const common = flagHTTP11 | flagKeepAlive
 	w := &l.walk
 	missed := l.walkMissed(r)
-	if w.entry.Msg == 0 || missed != 0 || r.flags&common != common || len(l.callback(r)) > 0 {
+	if missed != 0 || r.flags&common != common || len(l.callback(r)) > 0 {
 		l.dismiss(h, r, l.walkName, &w.entry, missed)
 		return
 	}

@@ -91,16 +91,14 @@ func testSlowStream(t *testing.T, f Factory) {
 	t.Run("Closed", func(t *testing.T) {
 		const messages = 400
 		s, slow, quick := open(t, 10)
-		read := make(chan error, 1)
-		go func() {
-			_, err := quick.beginning(messages)
-			read <- err
-		}()
-		for range messages {
-			s.mustCall(push)
+		if _, err := quick.beginning(0); err != nil {
+			t.Fatal(err)
 		}
-		if err := <-read; err != nil {
-			t.Fatalf("the quick one: %v", err)
+		for m := 1; m <= messages; m++ {
+			s.mustCall(push)
+			if got, err := quick.line(); err != nil || got != data("slow", m, content) {
+				t.Fatalf("the quick one, message %d: %v, %.100q", m, err, got)
+			}
 		}
 		// Whatever comes is in order and whole; then the connection ends.
 		got, err := slow.beginning(messages)

@@ -74,7 +74,7 @@ var unsigned = []exchange{
 	}, {
 		name: "events without token", row: "auth=token: sse without token",
 		send: get("/sse?cname=t1&seq=1"),
-		want: headOf("text/event-stream") + inBandTail + retry + event(0, object("401", "t1", 0, "Token error")) + end,
+		want: headOf("text/event-stream") + inBandTail + retry + event(noID, object("401", "t1", 0, "Token error")) + end,
 	}, {
 		name: "iframe without token", row: "auth=token: iframe without token",
 		send: get("/iframe?cname=t1"), want: headOf("text/html") + inBandTail + "<page>" + script(object("401", "t1", 0, "Token error")) + end,
@@ -105,7 +105,7 @@ func (s *server) tokenOf(channel string) string {
 // in every mode, that it is one and the same for the channel's life, that no
 // two channels share one, and that a channel's successor has another.
 func testTokens(t *testing.T, f Factory) {
-	s := newServer(t, f, setup{config: func(c *comet.Config) { c.TokenAuth = true; c.ChannelTimeout = time.Hour }})
+	s := newServer(t, f, setup{config: func(c *comet.Config) { c.TokenAuth, c.TokenKey = true, [32]byte{1}; c.ChannelTimeout = time.Hour }})
 	token := s.tokenOf("t1")
 	c := s.mustDial(comet.DoorFront)
 	runExchanges(t, s, unsigned)

@@ -35,11 +35,14 @@ func script(object string) string {
 	return lines("<script>parent.icomet_cb(" + object + ");</script>")
 }
 
-// event is an object as an EventSource gets it, with its id if that is not 0.
+// noID is for an event that has no id.
+const noID = -1
+
+// event is an object as an EventSource gets it, with its id if it has one.
 // Ours differs on purpose: icomet gives none.
 func event(id int, object string) string {
 	text := "data: " + object + "\n"
-	if id != 0 {
+	if id != noID {
 		text = fmt.Sprintf("id: %d\n", id) + text
 	}
 	return lines(text)
@@ -104,7 +107,7 @@ var streams = []exchange{
 	}, {
 		name: "events", row: "sse: push, broadcast",
 		send: get("/sse?cname=e&seq=1"), held: "e", then: append(pushes("e", "one"), "/broadcast?content=all"),
-		want: eventsHead + retry + event(1, data("e", 1, "one")) + event(2, object("broadcast", "e", 2, "all")) + event(0, nextSeq("e", 3)), chunks: 4,
+		want: eventsHead + retry + event(1, data("e", 1, "one")) + event(2, object("broadcast", "e", 2, "all")) + event(noID, nextSeq("e", 3)), chunks: 4,
 	}, {
 		name: "events without seq", row: "sse: no seq",
 		send: get("/sse?cname=e2"), want: eventsHead + retry + event(0, nextSeq("e2", 1)), chunks: 2,
@@ -116,6 +119,16 @@ var streams = []exchange{
 		name: "events from an id that is none of ours", before: three("e4"),
 		send: "GET /sse?cname=e4&seq=3 HTTP/1.1\r\nHost: h\r\nLast-Event-ID: x1\r\n\r\n",
 		want: eventsHead + retry + event(3, data("e4", 3, "m3")), chunks: 2,
+	}, {
+		// The id is the last number that the client has had with it.
+		name: "events after a jump", before: three("e5"),
+		send: "GET /sse?cname=e5 HTTP/1.1\r\nHost: h\r\nLast-Event-ID: 57\r\n\r\n",
+		want: eventsHead + retry + event(3, nextSeq("e5", 4)), chunks: 2,
+	}, {
+		// Nothing in a name or a content may end the element.
+		name: "iframe with markup",
+		send: get("/iframe?cname=%3C/script%3E&seq=1"), held: "%3C/script%3E", then: []string{"/push?cname=%3C/script%3E&content=%3C/script%3E%E2%80%A8"},
+		want: frameHead + "<page>" + script(data(`\u003c/script>`, 1, `\u003c/script>\u2028`)), chunks: 2,
 	}, {
 		name: "POST on stream",
 		send: "POST /stream?cname=r HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n", want: frontBare("405 Method Not Allowed", ""),
@@ -146,7 +159,7 @@ var streamLimits = []exchange{
 	}, {
 		name: "events",
 		send: get("/sse?cname=many&seq=1"),
-		want: headOf("text/event-stream") + inBandTail + retry + event(0, object("429", "many", 0, "Too many subscribers")) + end,
+		want: headOf("text/event-stream") + inBandTail + retry + event(noID, object("429", "many", 0, "Too many subscribers")) + end,
 	},
 }
 

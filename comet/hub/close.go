@@ -11,9 +11,14 @@ import (
 // that name gets a new one, and each loop that holds subscribers is told by an
 // entry without a message, whose number is the channel's next. It returns the
 // loops to wake once the channel is unlocked. The record and the history stay
-// until the last subscriber is gone.
+// until the last subscriber is gone. The View is good for Leave alone then.
 func (v View) Close(tick uint32) (loops uint64) {
 	h, c := v.h, v.c
+	if c.mask == 0 && c.refs == 0 && c.subs == 0 {
+		v.s.wheel.Cancel(v.ID)
+		h.drop(v.ID, c) // nobody has to be told
+		return 0
+	}
 	h.unlink(v.ID, c)
 	loops = c.mask
 	for rest := loops; rest != 0; rest &= rest - 1 {
@@ -52,8 +57,9 @@ func (v View) HistoryStart(n int) uint64 {
 	return v.c.next - uint64(min(int(v.c.histLen), n))
 }
 
-// Extend has the channel live for so many ticks from now if nobody uses it
-// until then.
+// Extend has the channel live for so many ticks from now at the least, though
+// its last subscriber leaves before; less than the usual time only if nobody
+// uses it until then.
 func (v View) Extend(tick, ticks uint32) {
 	// The time is kept as that of a use, from which the usual time is counted.
 	v.c.lastActive = tick + ticks - v.h.cfg.TimeoutTicks

@@ -58,15 +58,17 @@ func (v View) Settle(loop int, tick uint32) {
 // its time has passed. One that is armed already is found to have been in use
 // then, and armed again.
 func (h *Hub) idle(id arena.Handle, c *channel, s *stripe, tick uint32) {
-	c.lastActive = tick
+	if int32(tick-c.lastActive) > 0 { // Extend may have set it to later
+		c.lastActive = tick
+	}
 	if c.timer.Armed() {
 		return
 	}
-	wait := h.cfg.TimeoutTicks
+	end := c.lastActive + h.cfg.TimeoutTicks
 	if c.home&homeInUse == 0 {
-		wait = 1 // closed: nobody can come back
+		end = tick + 1 // closed: nobody can come back
 	}
-	h.arm(id, s, tick+wait)
+	h.arm(id, s, end)
 }
 
 func (h *Hub) arm(id arena.Handle, s *stripe, at uint32) {

@@ -84,30 +84,39 @@ const (
 	eventTail  = "\n\n"
 )
 
-// AppendFrame appends one object of a stream, as one chunk for HTTP/1.1. seq is
-// the message's number, which an EventSource remembers and asks from; 0 for
-// what is no message.
-func AppendFrame(dst []byte, m Mode, minor uint8, seq uint64, object []byte) []byte {
+// NoID is the number of an event after which a client goes on from where it was.
+const NoID = -1
+
+// AppendFrame appends one object of a stream, as one chunk for HTTP/1.1. had is
+// the number of the last message that a client has had with it, which an
+// EventSource remembers and goes on from; NoID for none.
+func AppendFrame(dst []byte, m Mode, minor uint8, had int64, object []byte) []byte {
 	var idLine [len(eventID) + maxIntBytes + 1]byte
 	id := idLine[:0]
 	head, tail := "", "\n"
+	size := len(object)
 	switch m {
 	case ModeIframe:
 		head, tail = scriptHead, scriptTail
+		size = scriptLen(object)
 	case ModeSSE:
 		head, tail = eventData, eventTail
-		if seq != 0 {
+		if had != NoID {
 			id = append(id, eventID...)
-			id = strconv.AppendUint(id, seq, 10)
+			id = strconv.AppendInt(id, had, 10)
 			id = append(id, '\n')
 		}
 	}
 	if minor == 1 {
-		dst = appendChunkSize(dst, len(id)+len(head)+len(object)+len(tail))
+		dst = appendChunkSize(dst, len(id)+len(head)+size+len(tail))
 	}
 	dst = append(dst, id...)
 	dst = append(dst, head...)
-	dst = append(dst, object...)
+	if m == ModeIframe {
+		dst = appendScript(dst, object)
+	} else {
+		dst = append(dst, object...)
+	}
 	dst = append(dst, tail...)
 	if minor == 1 {
 		dst = append(dst, crlf...)
