@@ -190,6 +190,8 @@ func testChat(t *testing.T, cutter *cutter, front string, annsBrowser, bobsBrows
 	eval[any](ann, `got = [], resumed = Comet.subscribe({...subscription.o, ...subscription.position,
 		onmessage: m => got.push(m.seq + m.content), onlost: l => got.push(l.reason)}), 0`)
 	await(ann, `got.join()`, "4away", func(got string) bool { return got == "4away" })
+	// Both are held again, so that the one who is left is Bob.
+	s.waitForInfo(`"subscribers": 2}`)
 	eval[any](ann, "resumed.close(), 0")
 	s.waitForInfo(`"subscribers": 1}`)
 	s.get("http://" + s.admin + "/close?cname=chat-lobby")
