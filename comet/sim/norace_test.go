@@ -2,5 +2,9 @@
 
 package sim
 
-// seedsPlain is how many seeds run where nobody says.
-const seedsPlain = 200
+// seedsPlain is how many seeds run where nobody says, and seedsTwice how many are
+// run twice.
+const (
+	seedsPlain = 200
+	seedsTwice = 12
+)

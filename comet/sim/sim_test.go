@@ -120,7 +120,7 @@ func tell(t *testing.T, seed uint64) {
 // it a seed that fails would be worth nothing.
 func TestSameSeedSameTrace(t *testing.T) {
 	seeds := map[uint64]uint64{} // by trace
-	for seed := uint64(1); seed <= 12; seed++ {
+	for seed := uint64(1); seed <= seedsTwice; seed++ {
 		a, b := Run(seed), Run(seed)
 		if a.Trace != b.Trace || a.Calls != b.Calls {
 			t.Fatalf("seed %d: trace %x after %d calls, then %x after %d", seed, a.Trace, a.Calls, b.Trace, b.Calls)
