@@ -25,7 +25,7 @@ const serverSpare = 64
 // connections: listeners, the runtime, the debug door.
 const descriptorsBeside = FrontPorts + 400
 
-// emptySettle is how long an empty server may take to come to rest.
+// emptySettle is how long an empty server may take to come to rest, by the rule.
 var emptySettle = sample.SettleLimits{
 	Change: 0.001, Window: time.Second, Longest: 5 * time.Second, Every: 250 * time.Millisecond,
 }
@@ -214,7 +214,7 @@ func (b *backend) measureEmpty(parent context.Context) error {
 		return err
 	}
 	defer cancel()
-	if _, err := sample.Settle(ctx, b.server.pid(), emptySettle); err != nil {
+	if _, err := sample.Settle(ctx, b.server.pid(), b.o.settleEmpty()); err != nil {
 		return errors.Join(context.Cause(ctx), err)
 	}
 	if b.empty, err = readServerMemory(ctx, b.server.pid(), b.doors); err != nil {

@@ -36,6 +36,15 @@ const (
 	quickSettleLongest = 5 * time.Second
 )
 
+// Where the user says how long memory must stand still (SettleFor): settleTimes
+// as long is waited for it at most, and it is looked at every settleEvery, or
+// twice in that time.
+const (
+	leastSettle = 100 * time.Millisecond
+	settleTimes = 5
+	settleEvery = 250 * time.Millisecond
+)
+
 // How processes may be bound to processors.
 const (
 	PinNone  = "none"  // the kernel places both
@@ -112,7 +121,8 @@ type Options struct {
 	Force <-chan struct{}
 	// MemoryAvailable reads the available memory in bytes; nil asks the kernel.
 	MemoryAvailable func() (int64, error)
-	// Settle overrides when memory counts as settled; nil takes the rule.
+	// Settle overrides when memory counts as settled, that of an empty server
+	// too; nil takes the rule. See SettleFor.
 	Settle *sample.SettleLimits
 	// ReturnPatience is how long the kernel may take, after a backend, to give
 	// back what it held; 0 takes that of the ladder's size.
@@ -147,6 +157,8 @@ func (o *Options) Check() error {
 		return fmt.Errorf("--polling-timeout %v: polls would expire while they are counted; must be at least 1m (see --expiry)", o.PollingTimeout)
 	case o.Pin != PinNone && o.Pin != PinApart:
 		return fmt.Errorf("--pin %q: must be %s or %s", o.Pin, PinNone, PinApart)
+	case o.Settle != nil && o.Settle.Window < leastSettle:
+		return fmt.Errorf("--settle %v: must be at least %v, or nothing is seen to stand still", o.Settle.Window, leastSettle)
 	case o.FloorCount < 0:
 		return fmt.Errorf("--floor %d: must not be below 0", o.FloorCount)
 	case o.ProfileTime < time.Second:
@@ -259,6 +271,23 @@ func (o *Options) settle() sample.SettleLimits {
 		s.Window, s.Longest = quickSettle, quickSettleLongest
 	}
 	return s
+}
+
+// settleEmpty is when the memory of an empty server counts as settled.
+func (o *Options) settleEmpty() sample.SettleLimits {
+	if o.Settle != nil {
+		return *o.Settle
+	}
+	return emptySettle
+}
+
+// SettleFor sets that memory counts as settled once it has stood still for d, by
+// the usual rule otherwise, and that neither for this nor for the kernel to give
+// back what a backend held more than five times d is waited.
+func (o *Options) SettleFor(d time.Duration) {
+	s := sample.DefaultSettle()
+	s.Window, s.Longest, s.Every = d, settleTimes*d, min(settleEvery, d/2)
+	o.Settle, o.ReturnPatience = &s, settleTimes*d
 }
 
 // memoryAvailable asks the kernel what programs could still take, in bytes.

@@ -73,6 +73,7 @@ func TestRefusedOptions(t *testing.T) {
 		{"--idle", func(o *Options) { o.Idle = time.Millisecond }},
 		{"--polling-timeout", func(o *Options) { o.PollingTimeout = time.Second }},
 		{"--pin", func(o *Options) { o.Pin = "together" }},
+		{"--settle", func(o *Options) { o.SettleFor(10 * time.Millisecond) }},
 		{"--floor", func(o *Options) { o.FloorCount = -1 }},
 		{"--profile-time", func(o *Options) { o.ProfileTime = 0 }},
 		{"--server", func(o *Options) { o.Server = "" }},

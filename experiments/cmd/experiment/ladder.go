@@ -25,6 +25,7 @@ type ladderCommand struct {
 	Broadcasts  string        `default:"1" placeholder:"N" help:"Broadcasts at each of these steps, of which the last is measured; ten fill every history. Default ${default}."`
 	Seed        uint64        `default:"1" placeholder:"N" help:"Draws the channels of the push phases; recorded. Default ${default}."`
 	Idle        time.Duration `default:"0s" placeholder:"DURATION" help:"Length of the idle window; three times as long at 0 and at the last step. Default 5s; with --quick 1s."`
+	Settle      time.Duration `default:"0s" placeholder:"DURATION" help:"How long memory must stand still before it is read; five times as long is waited for it, and for the kernel to give back what a backend held, at most. Default 3s, and 20s and 15s at most; with --quick 1s, and 5s and 8s."`
 
 	SubscribersPerChannel string        `default:"1" placeholder:"N" help:"Connections that share a channel. Default ${default}."`
 	PollingTimeout        time.Duration `default:"1h" placeholder:"DURATION" help:"The server's; long, so that no poll expires while it is counted. Default ${default}."`
@@ -79,6 +80,9 @@ func (c *ladderCommand) options() (ladder.Options, error) {
 		PollingTimeout: c.PollingTimeout, Expiry: c.Expiry, Prefault: c.Prefault, Loops: c.Loops, Pin: c.Pin,
 		Results: c.Results, Pause: c.Pause, Profile: c.Profile, ProfileTime: c.ProfileTime,
 		Server: server, Load: []string{self, "load"}, Floor: []string{self, "floor-accept"}, PortBase: c.Port, Spec: c.Spec,
+	}
+	if c.Settle != 0 {
+		o.SettleFor(c.Settle)
 	}
 	for _, f := range []struct {
 		flag, text string

@@ -70,6 +70,8 @@ func TestUsage(t *testing.T) {
 		{"ladder --pin together", "--pin"},
 		{"ladder --idle 1", "--idle"},
 		{"ladder --idle 1ms", "--idle"},
+		{"ladder --settle 1ms", "--settle"},
+		{"ladder --settle=-1s", "--settle"},
 		{"ladder --polling-timeout 5s", "--polling-timeout"},
 		{"ladder --push-rate 0", "--push-rate"},
 		{"ladder --broadcast-at 7", "--broadcast-at"},
@@ -165,7 +167,7 @@ func TestRealLadder(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build the server: %v\n%s", err, out)
 	}
-	exit, stdout, stderr := call("ladder", "--server", server, "--quick", "--to", "400", "--step", "200", "--idle", "200ms",
+	exit, stdout, stderr := call("ladder", "--server", server, "--quick", "--to", "400", "--step", "200", "--idle", "200ms", "--settle", "200ms",
 		"--push", "150", "--port", "18000", "--results", filepath.Join(dir, "results"))
 	folders, err := filepath.Glob(filepath.Join(dir, "results", "*-ladder"))
 	if err != nil || len(folders) != 1 {
@@ -204,6 +206,9 @@ func checkReal(t *testing.T, folder string) {
 	}
 	if len(d.Steps) != 6 || len(d.Failures) != 0 || len(d.Backends) != 2 {
 		t.Fatalf("%d backends, %d steps, failures %+v", len(d.Backends), len(d.Steps), d.Failures)
+	}
+	if got, want := d.Run.Arguments["settle"], "in 200ms, at most 1s"; !strings.Contains(got, want) {
+		t.Errorf("memory settled by %q, want %q", got, want)
 	}
 	for _, s := range d.Steps {
 		if s.Connections() != int64(s.Target) || s.Cut != "" {
