@@ -14,12 +14,14 @@ type client struct {
 	admin    bool
 	stranger bool // sends what is no request
 	sock     *socket
-	outbox   []byte         // written, but the window is closed
-	asks     []*ask         // written and not answered
-	next     map[string]int // a subscriber's next number by channel
-	channel  string         // the one it likes
-	leaving  bool           // leaves when its outbox is empty
-	steady   bool           // never leaves nor asks to close
+	outbox   []byte            // written, but the window is closed
+	asks     []*ask            // written and not answered
+	next     map[string]int    // a subscriber's next number by channel
+	epochs   map[string]string // a subscriber's epochs by channel
+	channel  string            // the one it likes
+	mode     string            // a subscriber's: how it likes to be served; empty is anyhow
+	leaving  bool              // leaves when its outbox is empty
+	steady   bool              // never leaves nor asks to close
 }
 
 // connect opens a connection; it waits in the backlog.
@@ -92,9 +94,18 @@ func (c *client) leave() {
 // answered is called with each reply.
 func (c *client) answered(a *ask, reply string) {
 	c.asks = c.asks[1:]
-	if a.kind != "sub" {
-		return
+	switch a.kind {
+	case "sub":
+		c.learn(a, reply)
+	case "sign":
+		if _, token := maskAs(tokenForm, tokenMask, reply); token != "" {
+			c.w.tokens[a.channel] = token
+		}
 	}
+}
+
+// learn takes from a reply, or a piece of a stream, what to ask for next.
+func (c *client) learn(a *ask, reply string) {
 	for _, m := range seqForm.FindAllStringSubmatch(reply, -1) {
 		seq, _ := strconv.Atoi(m[2])
 		switch m[1] {
@@ -102,7 +113,12 @@ func (c *client) answered(a *ask, reply string) {
 			c.next[a.channel] = seq + 1
 		case "next_seq":
 			c.next[a.channel] = seq
+		case "close":
+			c.next[a.channel] = 1
 		}
+	}
+	if _, epoch := maskAs(epochForm, epochMask, reply); epoch != "" {
+		c.epochs[a.channel] = epoch
 	}
 }
 
@@ -136,18 +152,49 @@ func (c *client) subscriber() {
 	c.poll(c.channel, seq)
 }
 
-// poll writes one poll.
+// poll writes one poll, or begins a stream.
 func (c *client) poll(channel string, seq int) {
 	w := c.w
-	a := &ask{kind: "sub", channel: channel, seq: seq, style: style{minor: 1}}
-	path := pick(w.rng, "/sub", "/poll") + "?cname=" + quote(channel) + "&seq=" + strconv.Itoa(seq)
+	a := &ask{kind: "sub", channel: channel, seq: seq, style: style{minor: 1, mode: c.mode}}
+	if c.mode == "" && w.chance(w.set.streams) {
+		a.style.mode = pick(w.rng, "stream", "iframe", "sse")
+	}
+	path := "/" + a.style.mode
+	if path == "/" || path == "/poll" {
+		a.style.mode, path = "", pick(w.rng, "/sub", "/poll")
+	}
+	path += "?cname=" + quote(channel)
+	if a.style.mode == "sse" && seq > 0 && w.chance(300) {
+		a.lastID = strconv.Itoa(seq - 1) // which wins
+		seq = w.rng.IntN(5)
+	}
+	path += "&seq=" + strconv.Itoa(seq)
 	if w.chance(100) {
-		a.style.cb = pick(w.rng, "f", "a.b", "$cb_1")
-		path += "&cb=" + a.style.cb
+		cb := pick(w.rng, "f", "a.b", "$cb_1")
+		path += "&cb=" + cb
+		if !a.style.streams() {
+			a.style.cb = cb
+		}
 	}
 	if w.chance(100) {
 		a.noop = w.rng.IntN(1000) - 100
 		path += "&noop=" + strconv.Itoa(a.noop)
+	}
+	if w.chance(150) {
+		a.gap = true
+		path += "&gap=1"
+	}
+	if w.chance(150) {
+		if a.epoch = c.epochs[channel]; a.epoch == "" {
+			a.epoch = "0123456789abcdef"
+		}
+		path += "&epoch=" + a.epoch
+	}
+	if w.set.config.TokenAuth || w.chance(20) {
+		if a.token = w.tokens[channel]; w.chance(50) {
+			a.token = pick(w.rng, "", "x", strings.Repeat("0", 32))
+		}
+		path += "&token=" + a.token
 	}
 	c.finish(a, "GET", path, "")
 }
@@ -155,6 +202,9 @@ func (c *client) poll(channel string, seq int) {
 // finish writes a request's head and body in one of the ways there are.
 func (c *client) finish(a *ask, method, path, body string) {
 	w := c.w
+	if a.kind == "sub" {
+		a.style.origin = w.set.config.CORSOrigin
+	}
 	if !w.ending && !c.steady {
 		a.style.closes = w.chance(20)
 		if w.chance(20) {
@@ -167,6 +217,9 @@ func (c *client) finish(a *ask, method, path, body string) {
 	}
 	if w.chance(200) {
 		request += "User-Agent: " + strings.Repeat("u", w.rng.IntN(600)) + "\r\n"
+	}
+	if a.lastID != "" {
+		request += "Last-Event-ID: " + a.lastID + "\r\n"
 	}
 	if a.style.closes {
 		request += "Connection: close\r\n"
@@ -192,12 +245,39 @@ func (c *client) publisher() {
 		c.finish(&ask{kind: "info", channel: channel, style: style{minor: 1}}, "GET", "/info?cname="+quote(channel), "")
 	case r < 160:
 		c.finish(&ask{kind: "check", channel: channel, style: style{minor: 1}}, "GET", "/check?cname="+quote(channel), "")
-	case r < 200 && !w.castBusy && !w.set.storm:
+	case r < 160+w.set.signs:
+		a := &ask{kind: "sign", channel: channel, style: style{minor: 1}, expires: pick(w.rng, 0, 0, -1, 1, 3)}
+		path := "/sign?cname=" + quote(channel)
+		if a.expires != 0 {
+			path += "&expires=" + strconv.Itoa(a.expires)
+		}
+		if w.chance(100) {
+			a.style.cb = "k"
+			path += "&cb=k"
+		}
+		c.finish(a, "GET", path, "")
+	case r < 300 && w.chance(w.set.ends):
+		c.end(pick(w.rng, "close", "clear"), channel)
+	case r < 340 && !w.castBusy && !w.set.storm:
 		w.castBusy = true
 		c.publish("", true)
 	default:
 		c.publish(channel, false)
 	}
+}
+
+// end writes a close or a clear. Each closed channel keeps its room for a
+// while, which the model does not follow: so there are not too many.
+func (c *client) end(kind, channel string) {
+	const mostCloses = 150
+	w := c.w
+	if w.set.storm && kind == "clear" || w.closes >= mostCloses {
+		return
+	}
+	if kind == "close" {
+		w.closes++
+	}
+	c.finish(&ask{kind: kind, channel: channel, style: style{minor: 1}}, "GET", "/"+kind+"?cname="+quote(channel), "")
 }
 
 // publish writes a push, a pub or a broadcast of content that no other has.
@@ -220,7 +300,17 @@ func (c *client) publish(channel string, broadcast bool) {
 	}
 	fields := "content=" + quote(content)
 	if !broadcast {
-		fields += "&cname=" + quote(channel)
+		a.targets = []string{channel}
+		for !w.set.tight && !c.steady && len(a.targets) < 5 && w.chance(150) {
+			a.targets = append(a.targets, pick(w.rng, w.set.names...))
+		}
+		for _, name := range a.targets {
+			fields += "&cname=" + quote(name)
+		}
+		if w.chance(150) {
+			a.ack = true
+			fields += "&ack=1"
+		}
 		if w.chance(100) {
 			a.style.cb = "k"
 			fields += "&cb=k"

@@ -154,6 +154,9 @@ func (w *world) nothingIsLeft() {
 	if found != len(leftovers) {
 		w.fail("the service does not tell all of %v", leftovers)
 	}
+	if n := counts["stream_overruns"]; n < uint64(w.overruns) {
+		w.fail("%d streams were closed as overrun, and the service counted %d", w.overruns, n)
+	}
 	if counts["connections_opened"] != counts["connections_closed"] {
 		w.fail("%d connections were opened and %d closed", counts["connections_opened"], counts["connections_closed"])
 	}

@@ -288,7 +288,11 @@ func (l *loop) perform(a *comet.Action) {
 // close is OpClose: there must be a reason for it.
 func (l *loop) close(s *socket) {
 	w := l.w
-	if !s.hungUp && !s.failed && !s.lastReply && !s.timedOut() && !s.client.stranger {
+	caused := s.hungUp || s.failed || s.lastReply || s.timedOut() || s.client.stranger
+	if !caused && len(s.inflight) > 0 && s.inflight[0].begun {
+		w.overruns++
+		w.model.overrun(s.inflight[0])
+	} else if !caused {
 		w.fail("%v: closed without a cause; %v after its last event, requests taken %d, written %d, unread %q, sending %v",
 			s, time.Duration(l.turnedAt-s.sinceAtTurn), len(s.inflight), len(s.queue), s.unread, s.send != nil)
 	}

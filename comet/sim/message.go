@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"c1000k/comet/wire"
 )
 
 // message is what somebody publishes.
@@ -69,36 +71,108 @@ func (m *message) live(name string, seq int) string {
 	return m.objects(name, seq)
 }
 
-// reply is a request's whole reply, its date masked.
+// style is how a client asks, as far as replies depend on it.
 type style struct {
+	mode   string // stream, iframe or sse; empty is a poll
 	minor  int    // HTTP/1.minor
 	closes bool   // the client asked to close
 	cb     string // callback, if any
+	origin string // whose pages may read it
 }
 
-// ends says whether the server closes after a long-poll's reply.
+// ends says whether the server closes after a subscriber's reply.
 func (s style) ends() bool { return s.closes || s.minor == 0 }
 
-// poll is the reply of a long-poll.
-func (s style) poll(body string, inBand bool) string {
-	body += "\n"
-	if s.cb != "" {
-		body = s.cb + "(" + strings.TrimSuffix(body, "\n") + ");\n"
-	}
+func (s style) streams() bool { return s.mode != "" }
+
+// head is the head of a subscriber's reply.
+func (s style) head(inBand bool) string {
+	kind := map[string]string{"": "application/json", "stream": "application/json", "iframe": "text/html", "sse": "text/event-stream"}
 	head := fmt.Sprintf("HTTP/1.%d 200 OK\r\nExpires: 0\r\nCache-Control: no-cache\r\n"+
-		"Content-Type: application/json; charset=utf-8\r\nAccess-Control-Allow-Origin: *\r\n", s.minor)
+		"Content-Type: %s; charset=utf-8\r\n", s.minor, kind[s.mode])
+	if s.origin != "" {
+		head += "Access-Control-Allow-Origin: " + s.origin + "\r\n"
+	}
 	if !inBand && !(s.closes && s.minor == 1) {
 		head += "Connection: keep-alive\r\n"
 	}
-	if s.minor == 0 {
-		return head + "\r\n" + body
+	if s.minor == 1 {
+		head += "Transfer-Encoding: chunked\r\nDate: <date>\r\n"
+		if s.closes {
+			head += "Connection: close\r\n"
+		}
 	}
-	head += "Transfer-Encoding: chunked\r\nDate: <date>\r\n"
-	if s.closes {
-		head += "Connection: close\r\n"
-	}
-	return head + "\r\n" + fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(body), body)
+	return head + "\r\n"
 }
+
+// chunk is a piece of a subscriber's body, last its end.
+func (s style) chunk(text string) string {
+	if s.minor == 0 || text == "" {
+		return text
+	}
+	return fmt.Sprintf("%x\r\n%s\r\n", len(text), text)
+}
+
+func (s style) last() string {
+	if s.minor == 0 {
+		return ""
+	}
+	return "0\r\n\r\n"
+}
+
+// wrapped is a body with its line feed, in a call of the callback if there is one.
+func (s style) wrapped(body string) string {
+	if s.cb != "" {
+		return s.cb + "(" + body + ");\n"
+	}
+	return body + "\n"
+}
+
+// poll is the reply of a long-poll.
+func (s style) poll(body string, inBand bool) string {
+	return s.head(inBand) + s.chunk(s.wrapped(body)) + s.last()
+}
+
+// start is what a stream gets before its first object: the page of an iframe
+// is held by the tests of package wire.
+func (s style) start() string {
+	switch s.mode {
+	case "iframe":
+		return s.chunk(string(wire.AppendStreamStart(nil, wire.ModeIframe, 0)))
+	case "sse":
+		return s.chunk("retry: 3000\n\n")
+	}
+	return ""
+}
+
+// frame is an object of a stream; id is the message's number, 0 for what is none.
+func (s style) frame(id int, object string) string {
+	switch s.mode {
+	case "iframe":
+		return s.chunk("<script>parent.icomet_cb(" + object + ");</script>\n")
+	case "sse":
+		text := "data: " + object + "\n\n"
+		if id > 0 {
+			text = fmt.Sprintf("id: %d\n", id) + text
+		}
+		return s.chunk(text)
+	}
+	return s.chunk(object + "\n")
+}
+
+// refused is the whole reply of a subscriber that is not let in.
+func (s style) refused(object string) string {
+	if s.streams() {
+		return s.head(true) + s.start() + s.frame(0, object) + s.last()
+	}
+	return s.poll(object, true)
+}
+
+// Content types of the admin door.
+const (
+	typeScript = "text/javascript; charset=utf-8"
+	typeHTML   = "text/html; charset=utf-8"
+)
 
 // admin is a reply of the admin door.
 func (s style) admin(status, contentType, body string) string {

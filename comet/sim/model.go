@@ -14,36 +14,66 @@ import (
 type ask struct {
 	id    int
 	style style
-	// kind is sub, push, broadcast, info, check or bad.
+	// kind is sub, push, broadcast, info, check, sign, close, clear or bad.
 	kind    string
 	channel string
 	seq     int // of a sub
 	noop    int
-	message int // of a push or broadcast
+	gap     bool   // of a sub: it wants to know of gaps and epochs
+	epoch   string // of a sub: the epoch it names, if any
+	token   string
+	lastID  string   // of a sub: the Last-Event-ID it sends, if any
+	message int      // of a push or broadcast
+	targets []string // of a push: its channels, the first of them is channel
+	ack     bool
+	expires int // of a sign
 
 	sock      *socket
 	end       int   // the request's last byte, counted over the connection
 	taken     bool  // the server has all of it and its turn came
 	done      bool  // answered, or nobody waits for the answer any more
-	heldAt    int64 // when it was taken
+	heldAt    int64 // when it was taken; of a stream, when its last piece had gone
 	held      bool  // no reply came in the turn in which it was taken
+	begun     bool  // of a stream: the first piece came
+	behind    bool  // of a stream: more came than may wait for a send
 	low, high int   // info: the number of subscribers is between them
+	receivers []span
+}
+
+// span is a range of numbers, both ends in it.
+type span struct{ low, high int }
+
+// promise is what an ask is promised.
+type promise struct {
+	reply    string // the whole reply; empty if the ask is held
+	refused  bool   // the reply is that there is no room
+	first    int    // held: the number of the next message that it is to get
+	or       string // another whole reply that is as legal; empty if there is none
+	begin    string // of a stream: what it begins with
+	replayTo int    // of a stream: its beginning brings the messages before this
+	noop     int    // of a stream: the number of its next noop
+	over     bool   // of a stream: it has ended
+	instance int    // the channel's
+	// frozen: the channel is gone, closed if somebody closed it.
+	frozen, closed bool
+	base           int // frozen: how many messages were cleared
 }
 
 // outcome is what becomes of an ask.
 type outcome struct {
-	reply string // the whole reply; empty if the ask is held
-	first int    // held: the number of the first message that it is to get
-	or    string // another whole reply that is as legal; empty if there is none
-	// log is the channel's list as it was when the channel expired, for an ask
+	promise
+	// log is the channel's list as it was when the channel went, for an ask
 	// that was served before and whose reply is not yet seen.
-	log    []int
-	frozen bool
+	log []int
 }
 
-func (o outcome) equal(q outcome) bool {
-	return o.reply == q.reply && o.first == q.first && o.or == q.or && o.frozen == q.frozen && slices.Equal(o.log, q.log)
-}
+// whole is the outcome of an ask that is answered at once.
+func whole(reply string) outcome { return outcome{promise: promise{reply: reply}} }
+
+// noRoom is the outcome of an ask that is refused.
+func noRoom(reply string) outcome { return outcome{promise: promise{reply: reply, refused: true}} }
+
+func (o outcome) equal(q outcome) bool { return o.promise == q.promise && slices.Equal(o.log, q.log) }
 
 // cast is how far the one broadcast under way has come with a channel.
 type cast uint8
@@ -57,30 +87,44 @@ const (
 
 // possible is one state in which a channel may be.
 type possible struct {
-	alive bool
-	log   []int // messages by number, from 1
-	cast  cast
-	wait  map[*ask]outcome // what is promised to asks not yet answered
+	alive    bool
+	instance int   // tells it from others of its name, and of other names
+	log      []int // messages by number, from 1
+	base     int   // the first of them that are in no history: it was cleared
+	cast     cast
+	wait     map[*ask]outcome // what is promised to asks not yet answered
 }
 
 func (p *possible) clone() *possible {
-	return &possible{alive: p.alive, log: slices.Clone(p.log), cast: p.cast, wait: maps.Clone(p.wait)}
+	q := *p
+	q.log, q.wait = slices.Clone(p.log), maps.Clone(p.wait)
+	return &q
 }
 
-// expired is the state after the channel was freed.
-func (p *possible) expired() *possible {
+// gone is the state after the channel was freed, or closed.
+func (p *possible) gone(closed bool) *possible {
 	q := &possible{wait: maps.Clone(p.wait)}
 	for a, o := range q.wait {
 		if o.reply == "" && !o.frozen {
-			o.log, o.frozen = slices.Clone(p.log), true
+			o.log, o.base, o.frozen, o.closed = slices.Clone(p.log), p.base, true, closed
 			q.wait[a] = o
 		}
 	}
 	return q
 }
 
+// seenBy is the channel as an ask of that outcome has it: the one that is, or
+// the one that went.
+func (p *possible) seenBy(o outcome) *possible {
+	if o.frozen {
+		return &possible{log: o.log, base: o.base}
+	}
+	return p
+}
+
 func (p *possible) equal(q *possible) bool {
-	return p.alive == q.alive && p.cast == q.cast && slices.Equal(p.log, q.log) && maps.EqualFunc(p.wait, q.wait, outcome.equal)
+	return p.alive == q.alive && p.cast == q.cast && p.instance == q.instance && p.base == q.base &&
+		slices.Equal(p.log, q.log) && maps.EqualFunc(p.wait, q.wait, outcome.equal)
 }
 
 // channelModel is a channel: every state that is still possible.
@@ -101,15 +145,26 @@ type model struct {
 	channels map[string]*channelModel
 	messages []*message
 	casting  int // the broadcast under way, an index into messages; -1 is none
+	closes   int // channels closed: each keeps its room until its last subscriber went
+	tokens   *marks
+	epochs   *marks
 }
 
 func newModel(w *world) *model {
-	m := &model{w: w, channels: map[string]*channelModel{}, casting: -1}
+	m := &model{w: w, channels: map[string]*channelModel{}, casting: -1, tokens: newMarks(), epochs: newMarks()}
 	for _, n := range w.set.names {
 		m.channels[n] = &channelModel{name: n, states: []*possible{{wait: map[*ask]outcome{}}}}
 	}
 	return m
 }
+
+// history is how many messages the history holds, and oldest the number of
+// the first of them.
+func (m *model) history(p *possible) int {
+	return min(len(p.log)-p.base, m.w.set.config.ChannelBufferSize)
+}
+
+func (m *model) oldest(p *possible) int { return len(p.log) - m.history(p) + 1 }
 
 // settle brings a channel's possible states up to date before something
 // happens to it: it may have expired, a broadcast may have come.
@@ -129,12 +184,13 @@ func (m *model) settle(c *channelModel) {
 		more = more[:0]
 		for _, p := range c.states {
 			if p.alive {
-				more = append(more, p.expired())
+				more = append(more, p.gone(false))
 			}
 		}
 		c.states = append(c.states, more...)
 	}
 	m.compact(c)
+	m.noteBehind(c)
 }
 
 // compact drops states that are equal to others.
@@ -199,8 +255,10 @@ func (p *possible) describe() string {
 		switch {
 		case o.reply != "":
 			waits = append(waits, fmt.Sprintf("; ask %d: %q", a.id, o.reply))
+		case o.frozen && o.closed:
+			waits = append(waits, fmt.Sprintf("; ask %d was to get number %d of %v before it was closed", a.id, o.first, o.log[max(0, len(o.log)-5):]))
 		case o.frozen:
-			waits = append(waits, fmt.Sprintf("; ask %d was to get number %d of %v before it was freed", a.id, o.first, o.log))
+			waits = append(waits, fmt.Sprintf("; ask %d was to get number %d of %v before it was freed", a.id, o.first, o.log[max(0, len(o.log)-5):]))
 		default:
 			waits = append(waits, fmt.Sprintf("; ask %d waits for number %d", a.id, o.first))
 		}

@@ -2,19 +2,25 @@ package sim
 
 import "slices"
 
-// certainlyHeld says whether a poll is held for certain: in every state one
-// waits for a message that has not come.
+// certainlyHeld says whether somebody is held for certain: a stream in
+// every state, or a poll whose message has come in none.
 func (m *model) certainlyHeld(c *channelModel) bool {
 	return slices.ContainsFunc(c.polls, func(a *ask) bool { return m.certain(c, a) })
 }
 
 func (m *model) certain(c *channelModel, a *ask) bool {
-	if a.done || m.w.sweepableNoop(a) {
+	streams := a.style.streams()
+	if a.done || !streams && m.w.sweepableNoop(a) || a.sock.timedOut() {
 		return false
 	}
 	for _, p := range c.states {
 		o, ok := p.wait[a]
-		if !ok || o.reply != "" || o.or != "" || o.frozen || len(p.log) >= o.first || p.cast == castMust || p.cast == castMay {
+		switch {
+		case !ok || o.reply != "" || o.or != "" || o.frozen:
+			return false
+		case streams && m.mayOverrun(p, a, o):
+			return false
+		case !streams && (len(p.log) >= o.first || p.cast == castMust || p.cast == castMay):
 			return false
 		}
 	}
@@ -27,7 +33,7 @@ func (m *model) subscribersOf(c *channelModel) (low, high int) {
 		if m.certain(c, a) {
 			low++
 		}
-		if slices.ContainsFunc(c.states, func(p *possible) bool { o, ok := p.wait[a]; return ok && o.reply == "" }) {
+		if slices.ContainsFunc(c.states, func(p *possible) bool { o, ok := p.wait[a]; return ok && o.reply == "" && !o.frozen }) {
 			high++
 		}
 	}
@@ -52,4 +58,3 @@ func (m *model) channelsAlive() (low, high int) {
 	}
 	return low, high
 }
-

@@ -1,22 +1,88 @@
 package sim
 
-// push is a message that the server has just read.
+import (
+	"fmt"
+	"time"
+)
+
+// push is a message that the server has just read. A push with ack=1 is
+// promised its numbers: see observePush.
 func (m *model) push(a *ask) {
+	refused := a.style.admin("429 Too Many Channels", "", "")
+	ok := a.style.admin("200 OK", typeScript, a.style.wrapped(`{"type":"ok"}`))
+	for _, name := range a.targets {
+		c := m.channels[name]
+		m.settle(c)
+		m.create(c, a, refused)
+		low, high := m.subscribersOf(c)
+		a.receivers = append(a.receivers, span{low, high})
+		for _, p := range c.states {
+			o := p.wait[a]
+			if o.refused {
+				continue
+			}
+			p.log = append(p.log, a.message)
+			if o.reply, o.instance = o.reply+fmt.Sprintf("#%d", len(p.log)), p.instance; !a.ack {
+				o.reply = ok
+			}
+			p.wait[a] = o
+		}
+		c.lastUse = m.w.callTime
+		m.compact(c)
+		m.noteBehind(c)
+	}
+}
+
+// sign asks for a channel's token, and makes the channel where it is not.
+func (m *model) sign(a *ask) {
 	c := m.channels[a.channel]
 	m.settle(c)
 	m.create(c, a, a.style.admin("429 Too Many Channels", "", ""))
-	body := `{"type":"ok"}` + "\n"
-	if a.style.cb != "" {
-		body = a.style.cb + `({"type":"ok"});` + "\n"
+	cfg := &m.w.set.config
+	lives := cfg.ChannelTimeout
+	if a.expires > 0 {
+		lives = time.Duration(a.expires) * time.Second
 	}
-	ok := a.style.admin("200 OK", "text/javascript; charset=utf-8", body)
+	const newest = 10
 	for _, p := range c.states {
-		if _, refused := p.wait[a]; !refused {
-			p.log = append(p.log, a.message)
-			p.wait[a] = outcome{reply: ok}
+		if _, refused := p.wait[a]; refused {
+			continue
 		}
+		body := fmt.Sprintf(`{"type":"sign","cname":"%s","seq":%d,"token":"%s","expires":%d,"sub_timeout":%d}`,
+			escape(c.name), len(p.log)+1-min(m.history(p), newest), tokenMask, int(lives.Seconds()), int(cfg.PollingTimeout.Seconds()))
+		o := whole(a.style.admin("200 OK", typeHTML, a.style.wrapped(body)))
+		o.instance = p.instance
+		p.wait[a] = o
 	}
-	c.lastUse = m.w.callTime
+	// It sets the time that is left, also to less than there was.
+	c.lastUse = m.w.callTime + int64(lives-cfg.ChannelTimeout)
+	m.compact(c)
+}
+
+// end is a close, or a clear.
+func (m *model) end(a *ask) {
+	c := m.channels[a.channel]
+	m.settle(c)
+	unknown := whole(a.style.admin("404 Not Found", typeHTML, "channel["+escape(c.name)+"] not connected\n"))
+	for i, p := range c.states {
+		if !p.alive {
+			p.wait[a] = unknown
+			continue
+		}
+		done := whole(a.style.admin("200 OK", typeHTML, fmt.Sprintf("ok %d\n", len(p.log)+1)))
+		if a.kind == "close" {
+			p = p.gone(true)
+			c.states[i] = p
+		} else {
+			p.base = len(p.log)
+		}
+		p.wait[a] = done
+	}
+	if a.kind == "close" {
+		m.closes++
+	} else {
+		c.lastUse = m.w.callTime
+	}
 	m.compact(c)
 }
 
@@ -62,7 +128,6 @@ func (m *model) check(a *ask) {
 		if p.alive {
 			body = `{"` + escape(c.name) + `": 1}` + "\n"
 		}
-		p.wait[a] = outcome{reply: a.style.admin("200 OK", "text/html; charset=utf-8", body)}
+		p.wait[a] = whole(a.style.admin("200 OK", typeHTML, body))
 	}
 }
-

@@ -113,7 +113,7 @@ func (w *world) onlyStarved(loops []*loop, but *loop) {
 func (w *world) gather(channel string, n int) []*client {
 	newcomers := make([]*client, n)
 	for i := range newcomers {
-		newcomers[i] = &client{w: w, steady: i%4 > 0 || n == 1, act: (*client).subscriber, next: map[string]int{}, channel: channel}
+		newcomers[i] = &client{w: w, steady: i%4 > 0 || n == 1, act: (*client).subscriber, next: map[string]int{}, epochs: map[string]string{}, channel: channel}
 	}
 	w.clients = append(w.clients, newcomers...)
 	w.haveHeld(newcomers)

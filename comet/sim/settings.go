@@ -15,6 +15,8 @@ const (
 	tick = 70 * time.Millisecond
 	// longTimeout is a timeout that no run reaches.
 	longTimeout = 24 * time.Hour
+	// spareChannels is more than a run closes.
+	spareChannels = 200
 )
 
 // settings is what a seed draws before a run begins.
@@ -26,6 +28,11 @@ type settings struct {
 	publishers   int
 	strangers    int
 	steps        int
+	// streams, signs and ends are how likely, in a thousand, a subscriber
+	// begins a stream, and a publisher signs, or closes or clears.
+	streams, signs, ends int
+	// tight: there is not room for all channels.
+	tight bool
 	// storm has so many messages pushed while a loop is starved that its
 	// inbox overflows. There are no broadcasts then.
 	storm bool
@@ -71,16 +78,24 @@ func newSettings(r *rand.Rand, seed uint64) settings {
 	if r.IntN(4) == 0 {
 		s.names[0] = ""
 	}
-	s.config.Channels = len(s.names) + r.IntN(20)
+	s.streams, s.signs, s.ends = pick(r, 0, 200, 500, 900), 20, pick(r, 0, 100, 300)
+	s.config.EarlyHead = r.IntN(3) == 0
+	s.config.CORSOrigin = pick(r, "", "*", "*")
+	if r.IntN(6) == 0 {
+		s.config.TokenAuth, s.signs = true, 150
+		s.config.TokenKey = [32]byte{byte(seed), 1, 2, 3}
+	}
+	s.config.Channels = len(s.names) + spareChannels
 	if r.IntN(8) == 0 {
-		s.config.Channels = r.IntN(len(s.names)) // too few for all
+		s.config.Channels, s.tight = r.IntN(len(s.names)), true
 	}
 	if seed%32 == 5 {
 		s.storm = true
 		s.loops = max(s.loops, 2)
 		s.names = append(s.names, "quiet")
 		s.conns = s.subscribers + s.publishers + s.strangers + 5
-		s.config.Channels = len(s.names) + 5
+		s.config.Channels, s.tight = len(s.names)+spareChannels, false
+		s.config.TokenAuth, s.signs = false, 20
 		s.config.ChannelBufferSize = []int{10, 0, 5_000}[seed/32%3]
 		s.config.MaxSubscribersPerChannel = 0
 		s.config.HeaderTimeout, s.config.IdleTimeout, s.config.StallTimeout = longTimeout, longTimeout, longTimeout
@@ -90,7 +105,8 @@ func newSettings(r *rand.Rand, seed uint64) settings {
 		s.crowd = 260 + r.IntN(400)
 		s.conns = s.crowd + 40
 		s.config.MaxSubscribersPerChannel = 0
-		s.config.Channels = len(s.names) + 5
+		s.config.Channels, s.tight = len(s.names)+spareChannels, false
+		s.config.TokenAuth, s.signs = false, 20
 	}
 	return s
 }

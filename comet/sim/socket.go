@@ -47,6 +47,7 @@ type socket struct {
 	send      *sending
 	out       []byte // given to the kernel, not yet a whole reply
 	failed    bool   // a send failed
+	stuck     bool   // the client reads nothing
 	lastReply bool   // the reply given says that the connection ends
 	abandon   abandon
 
@@ -135,6 +136,10 @@ func (s *socket) take() {
 			w.castLoop, s.loop.turns = s.loop, 0
 		case "check":
 			w.model.check(a)
+		case "sign":
+			w.model.sign(a)
+		case "close", "clear":
+			w.model.end(a)
 		case "info":
 			c := w.model.channels[a.channel]
 			w.model.settle(c)
@@ -194,7 +199,7 @@ func (s *socket) beginSend(a *comet.Action) {
 	// At once, within the action; but not where the core may have given the
 	// connection up in its last turn, as OpClose then is on its way and what
 	// the core does with the rest of the input could not be told.
-	if w.chance(200) && !s.timedOut() {
+	if w.chance(200) && !s.timedOut() && !s.stuck {
 		send.at = len(send.copied)
 		s.reportSent()
 	}
@@ -210,7 +215,7 @@ func (s *socket) timedOut() bool {
 // progress lets some bytes of the send go; false if there is none.
 func (s *socket) progress(n int) bool {
 	send := s.send
-	if s.state != sockOpen || send == nil || send.over() {
+	if s.state != sockOpen || send == nil || send.over() || s.stuck {
 		return false
 	}
 	w := s.loop.w
@@ -249,8 +254,12 @@ func (s *socket) reportSent() {
 	send.reported = true
 	now := s.loop.call("sent", s.slot, int(send.token), send.at, send.errno)
 	if s.state == sockOpen {
-		s.send, s.busy = nil, false
+		// What is held goes on being so behind its head, or a piece of a stream.
+		s.send, s.busy = nil, !s.admin && len(s.inflight) > 0
 		s.since = now
+		if s.busy && s.inflight[0].style.streams() {
+			s.inflight[0].heldAt = now
+		}
 		if send.errno != 0 {
 			s.failed = true
 			s.forsake()
@@ -280,9 +289,16 @@ func (s *socket) replies() {
 			w.fail("%v: bytes that nobody asked for: %q", s, s.out)
 		}
 		a := s.inflight[0]
+		if a.style.streams() {
+			s.hear(a)
+			continue
+		}
 		n := replyLength(s.out)
 		if a.style.minor == 0 {
 			n = len(s.out)
+			if a.kind == "sub" && bytes.HasSuffix(s.out, []byte("\r\n\r\n")) {
+				return // an early head
+			}
 		}
 		if n == 0 {
 			return
@@ -294,6 +310,22 @@ func (s *socket) replies() {
 		w.result.Replies++
 		s.judge(a, reply)
 		s.client.answered(a, reply)
+	}
+}
+
+// hear takes a piece of a stream.
+func (s *socket) hear(a *ask) {
+	text := string(s.out)
+	if !a.begun {
+		text = s.mask(a, text)
+	}
+	s.out = nil
+	s.client.learn(a, text)
+	if s.loop.w.model.hear(a, text) {
+		s.inflight = s.inflight[1:]
+		s.lastReply = s.lastReply || a.style.ends()
+		s.loop.w.result.Replies++
+		s.client.asks = s.client.asks[1:]
 	}
 }
 
@@ -318,6 +350,8 @@ func (s *socket) judge(a *ask, reply string) {
 			}
 		}
 		w.fail("%v: reply %q, want %d to %d subscribers", a, reply, a.low, a.high)
+	case "push":
+		w.model.observePush(a, reply)
 	default:
 		w.model.observe(a, reply)
 	}

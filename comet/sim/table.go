@@ -5,10 +5,11 @@ import "strings"
 // create makes the channel where it is not. Where there may be no room for it,
 // refused is what the ask would get instead.
 func (m *model) create(c *channelModel, a *ask, refused string) {
-	low, high := 0, 0
+	low, high, instance := 0, 0, m.w.id()
 	limit := m.w.set.config.Channels
-	if limit < len(m.channels) {
+	if limit < len(m.channels)+m.closes {
 		low, high = m.channelsAlive()
+		high += m.closes
 	}
 	var more []*possible
 	for _, p := range c.states {
@@ -17,14 +18,14 @@ func (m *model) create(c *channelModel, a *ask, refused string) {
 		}
 		switch {
 		case low >= limit:
-			p.wait[a] = outcome{reply: refused}
+			p.wait[a] = noRoom(refused)
 			continue
 		case high >= limit:
 			q := p.clone()
-			q.wait[a] = outcome{reply: refused}
+			q.wait[a] = noRoom(refused)
 			more = append(more, q)
 		}
-		p.alive, p.log, p.cast = true, nil, castNone
+		p.alive, p.instance, p.log, p.base, p.cast = true, instance, nil, 0, castNone
 		if m.casting >= 0 {
 			p.cast = castMay
 		}
@@ -32,56 +33,124 @@ func (m *model) create(c *channelModel, a *ask, refused string) {
 	c.states = append(c.states, more...)
 }
 
-// sub is a poll that the server has just read.
+// admit lets in a subscriber that shows the channel's token.
+func (m *model) admit(c *channelModel, a *ask) {
+	refused := noRoom(a.style.refused(object("401", c.name, 0, "Token error")))
+	var more []*possible
+	for _, p := range c.states {
+		fits, sure := false, true
+		if p.alive {
+			fits, sure = m.tokens.verdict(p.instance, a.token)
+		}
+		switch {
+		case !sure:
+			q := p.clone()
+			q.wait[a] = refused
+			more = append(more, q)
+		case !fits:
+			p.wait[a] = refused
+		}
+	}
+	c.states = append(c.states, more...)
+}
+
+// sub is a subscriber that the server has just read.
 func (m *model) sub(a *ask) {
 	c := m.channels[a.channel]
 	m.settle(c)
-	m.create(c, a, a.style.poll(object("429", c.name, 0, "Too many channels"), true))
+	if m.w.set.config.TokenAuth {
+		m.admit(c, a) // the channel is in use only if it does
+	} else {
+		m.create(c, a, a.style.refused(object("429", c.name, 0, "Too many channels")))
+		c.lastUse = m.w.callTime
+	}
 	low, high := 0, 0
 	limit := m.w.set.config.MaxSubscribersPerChannel
 	if limit > 0 {
 		low, high = m.subscribersOf(c)
 	}
-	full := a.style.poll(object("429", c.name, 0, "Too many subscribers"), true)
+	full := noRoom(a.style.refused(object("429", c.name, 0, "Too many subscribers")))
+	var more []*possible
 	for _, p := range c.states {
 		if _, refused := p.wait[a]; refused {
 			continue
 		}
 		if limit > 0 && low >= limit {
-			p.wait[a] = outcome{reply: full}
+			p.wait[a] = full
 			continue
 		}
-		o := m.tabled(c, p, a)
-		if limit > 0 && high >= limit {
-			o.or = full
+		if limit > 0 && high >= limit && a.style.streams() {
+			q := p.clone()
+			q.wait[a] = full
+			more = append(more, q)
 		}
-		p.wait[a] = o
+		fits, sure := true, true
+		if a.epoch != "" {
+			fits, sure = m.epochs.verdict(p.instance, a.epoch)
+		}
+		o := m.tabled(c, p, a, !fits && sure)
+		if !sure {
+			q := p.clone()
+			q.wait[a] = m.orFull(m.tabled(c, p, a, true), a, high, full)
+			more = append(more, q)
+		}
+		p.wait[a] = m.orFull(o, a, high, full)
 	}
-	c.lastUse = m.w.callTime
+	c.states = append(c.states, more...)
 	c.polls = append(c.polls, a)
 	m.compact(c)
 }
 
-// tabled is the sequence table.
-func (m *model) tabled(c *channelModel, p *possible, a *ask) outcome {
-	next := len(p.log) + 1
-	history := min(len(p.log), m.w.set.config.ChannelBufferSize)
-	switch {
-	case a.seq == 0 || a.seq > next:
-		return outcome{reply: a.style.poll(object("next_seq", c.name, next, ""), false)}
-	case a.seq == next || history == 0:
-		return outcome{first: next}
+// orFull adds to a poll's outcome that there may be no room.
+func (m *model) orFull(o outcome, a *ask, high int, full outcome) outcome {
+	if limit := m.w.set.config.MaxSubscribersPerChannel; limit > 0 && high >= limit && !a.style.streams() {
+		o.or = full.reply
 	}
-	return outcome{reply: a.style.poll(m.replay(c, p, a.seq), false)}
+	return o
 }
 
-// replay is the history from seq on.
-func (m *model) replay(c *channelModel, p *possible, seq int) string {
-	oldest := len(p.log) - min(len(p.log), m.w.set.config.ChannelBufferSize) + 1
+// tabled is the sequence table; foreign says that the client comes from
+// another instance of the channel, so that all of this one is new to it.
+func (m *model) tabled(c *channelModel, p *possible, a *ask, foreign bool) outcome {
+	next := len(p.log) + 1
+	seq, epoch := a.seq, ""
+	if foreign {
+		seq = -1
+	}
+	if a.gap {
+		epoch = epochMask
+	}
+	o := outcome{promise: promise{first: next, instance: p.instance, noop: a.noop}}
+	var objects string // before the messages
+	switch {
+	case seq == 0 || seq > next:
+		objects = object("next_seq", c.name, next, epoch)
+		o.reply = a.style.poll(objects, false)
+	case seq != next && m.history(p) > 0:
+		o.first = max(seq, m.oldest(p))
+		if a.gap && (o.first > max(seq, 1) || foreign) {
+			objects = object("gap", c.name, o.first, epoch)
+		}
+		o.reply = a.style.poll(m.replay(c, p, o.first, objects), false)
+	}
+	if a.style.streams() {
+		o.reply, o.replayTo = "", next
+		o.begin = a.style.head(false) + a.style.start()
+		if objects != "" {
+			o.begin += a.style.frame(0, objects)
+		}
+	}
+	return o
+}
+
+// replay is the history from seq on, behind another object if there is one.
+func (m *model) replay(c *channelModel, p *possible, seq int, before string) string {
 	var objects []string
-	for n := max(seq, oldest); n <= len(p.log); n++ {
+	if before != "" {
+		objects = append(objects, before)
+	}
+	for n := max(seq, m.oldest(p)); n <= len(p.log); n++ {
 		objects = append(objects, m.messages[p.log[n-1]].objects(c.name, n))
 	}
 	return "[" + strings.Join(objects, ",") + "]"
 }
-

@@ -45,6 +45,10 @@ type world struct {
 	callTime int64
 	castBusy bool  // a broadcast was written and is not over
 	castLoop *loop // the loop that carries it out
+	closes   int   // channels that clients have asked to close
+	overruns int   // streams that were closed since they could not follow
+	// What publishers were told, for subscribers: by channel.
+	tokens map[string]string
 
 	trace  hash.Hash64
 	result Result
@@ -84,6 +88,7 @@ func RunAndTell(seed uint64, story func(line string)) (result Result) {
 
 func newWorld(seed uint64) *world {
 	w := &world{rng: rand.New(rand.NewPCG(seed, 0x51ed2701)), now: startTime, callTime: startTime, trace: fnv.New64a()}
+	w.tokens = map[string]string{}
 	w.result.Counters = map[string]uint64{}
 	w.set = newSettings(w.rng, seed)
 	w.model = newModel(w)
@@ -127,7 +132,7 @@ func (w *world) start() {
 		w.loops = append(w.loops, l)
 	}
 	for range w.set.subscribers {
-		w.clients = append(w.clients, &client{w: w, act: (*client).subscriber, next: map[string]int{}})
+		w.clients = append(w.clients, &client{w: w, act: (*client).subscriber, next: map[string]int{}, epochs: map[string]string{}})
 	}
 	for range w.set.publishers {
 		w.clients = append(w.clients, &client{w: w, admin: true, act: (*client).publisher})
