@@ -16,8 +16,12 @@ func (w *world) storm() {
 	victim := w.loops[w.rng.IntN(len(w.loops))]
 	loud, quiet := w.set.names[0], w.set.names[1]
 	w.onlyStarved(w.loops, victim)
-	w.gather(loud, 1)
-	w.gather(quiet, 1)
+	// Both by poll and by stream, and on a channel that will be closed.
+	ending := w.set.names[len(w.set.names)-2]
+	for _, name := range []string{loud, quiet, ending} {
+		w.gather(name, "poll", 1)
+		w.gather(name, pick(w.rng, "stream", "iframe", "sse"), 1)
+	}
 	w.onlyStarved([]*loop{victim}, nil)
 	c := w.steadyPublisher()
 	for sent := 0; sent < messages; sent += batch {
@@ -27,6 +31,12 @@ func (w *world) storm() {
 		w.rest()
 	}
 	c.publish(quiet, false)
+	if w.chance(500) {
+		c.publish(ending, false)
+	}
+	if ending != loud && ending != quiet {
+		c.end("close", ending)
+	}
 	w.rest()
 	for range 2 + w.rng.IntN(20) {
 		victim.step()
@@ -48,16 +58,19 @@ func (w *world) crowd() {
 	defer func() { w.calm = false }()
 	victim := w.loops[w.rng.IntN(len(w.loops))]
 	w.onlyStarved(w.loops, victim)
-	members := w.gather(w.set.names[0], w.set.crowd)
+	members := w.gather(w.set.names[0], "", w.set.crowd)
 	w.onlyStarved(nil, nil)
 	c := w.steadyPublisher()
-	for range rounds {
+	for round := range rounds {
 		w.onlyStarved(w.loops, victim)
 		w.haveHeld(members)
 		w.onlyStarved(nil, nil)
 		w.rest()
 		c.publish(w.set.names[0], false)
 		c.publish(pick(w.rng, w.set.names...), false)
+		if round == 1 && w.chance(500) {
+			c.end("close", w.set.names[0])
+		}
 		for len(c.sock.queue) > 0 && c.sock.state == sockOpen {
 			c.push()
 			c.sock.progress(1 << 30)
@@ -108,12 +121,77 @@ func (w *world) onlyStarved(loops []*loop, but *loop) {
 	}
 }
 
+// stall has subscribers whose clients read nothing, while more is published
+// than may wait for their sends, and then has them read again, or leave, or
+// their channel closed or cleared before that.
+func (w *world) stall() {
+	const readers = 6
+	w.onlyStarved(nil, nil)
+	w.calm = true
+	defer func() { w.calm = false }()
+	name := w.set.names[0]
+	members := w.gather(name, "", readers)
+	members = append(members, w.gather(name, pick(w.rng, "stream", "iframe", "sse"), 2)...)
+	c := w.steadyPublisher()
+	for range 2 {
+		w.haveHeld(members)
+		for _, m := range members {
+			if m.sock != nil && m.sock.state == sockOpen {
+				m.sock.stuck = w.chance(800)
+			}
+		}
+		w.flood(c, name, pick(w.rng, 3, 100, 250, 258, 300, 600))
+		for _, m := range members {
+			if m.sock != nil && w.chance(200) {
+				m.sock.stuck = false
+			}
+		}
+		if w.chance(300) {
+			c.end(pick(w.rng, "close", "clear"), name)
+			w.rest()
+		}
+		w.flood(c, name, pick(w.rng, 0, 1, 20, 300))
+		if w.chance(300) {
+			c.end(pick(w.rng, "close", "clear"), name)
+		}
+		for _, m := range members {
+			if m.sock != nil {
+				m.sock.stuck = false
+			}
+			if w.chance(100) && m.usable() {
+				m.sock.reset = true
+			}
+		}
+		for range 300 { // a message more falls between any two calls
+			if w.chance(30) {
+				c.publish(name, false)
+			}
+			w.network()
+			c.push()
+			w.loops[w.rng.IntN(len(w.loops))].step()
+		}
+	}
+	w.rest()
+	w.nobodyWaitsInVain()
+}
+
+// flood pushes n messages to a channel and waits for them to be taken.
+func (w *world) flood(c *client, channel string, n int) {
+	const batch = 50
+	for sent := 0; sent < n; sent += batch {
+		for range min(batch, n-sent) {
+			c.publish(channel, false)
+		}
+		w.rest()
+	}
+}
+
 // gather has n new subscribers held on a channel, by whichever loop is not
-// starved.
-func (w *world) gather(channel string, n int) []*client {
+// starved. mode is how they are served; empty is anyhow.
+func (w *world) gather(channel, mode string, n int) []*client {
 	newcomers := make([]*client, n)
 	for i := range newcomers {
-		newcomers[i] = &client{w: w, steady: i%4 > 0 || n == 1, act: (*client).subscriber, next: map[string]int{}, epochs: map[string]string{}, channel: channel}
+		newcomers[i] = &client{w: w, steady: i%4 > 0 || n == 1, act: (*client).subscriber, next: map[string]int{}, epochs: map[string]string{}, channel: channel, mode: mode}
 	}
 	w.clients = append(w.clients, newcomers...)
 	w.haveHeld(newcomers)

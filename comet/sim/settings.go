@@ -39,6 +39,8 @@ type settings struct {
 	// crowd is how many subscribers come to one channel of one loop, more than
 	// it serves in a turn; 0 is none.
 	crowd int
+	// stall has clients read nothing while more is published than may wait.
+	stall bool
 	// leaps is how often, in steps, time jumps; 0 is never.
 	leaps int
 	// faults is how likely, in a thousand, a send fails or a client resets.
@@ -93,7 +95,7 @@ func newSettings(r *rand.Rand, seed uint64) settings {
 		s.storm = true
 		s.loops = max(s.loops, 2)
 		s.names = append(s.names, "quiet")
-		s.conns = s.subscribers + s.publishers + s.strangers + 5
+		s.conns = s.subscribers + s.publishers + s.strangers + 12
 		s.config.Channels, s.tight = len(s.names)+spareChannels, false
 		s.config.TokenAuth, s.signs = false, 20
 		s.config.ChannelBufferSize = []int{10, 0, 5_000}[seed/32%3]
@@ -107,6 +109,16 @@ func newSettings(r *rand.Rand, seed uint64) settings {
 		s.config.MaxSubscribersPerChannel = 0
 		s.config.Channels, s.tight = len(s.names)+spareChannels, false
 		s.config.TokenAuth, s.signs = false, 20
+	}
+	if seed%16 == 3 {
+		s.stall = true
+		s.config.Channels, s.tight = len(s.names)+spareChannels, false
+		s.config.TokenAuth, s.signs = false, 20
+		s.config.ChannelBufferSize = pick(r, 0, 10, 270, 400, 1000)
+		s.config.MaxSubscribersPerChannel = 0
+		s.config.HeaderTimeout, s.config.IdleTimeout, s.config.StallTimeout = longTimeout, longTimeout, longTimeout
+		s.conns += 12
+		s.readBytes = 4096
 	}
 	return s
 }

@@ -151,6 +151,9 @@ func (w *world) turmoil() {
 		if w.set.crowd > 0 && i == w.set.steps/3 {
 			w.crowd()
 		}
+		if w.set.stall && i == w.set.steps*2/3 {
+			w.stall()
+		}
 		if w.set.leaps > 0 && w.rng.IntN(w.set.leaps) == 0 {
 			w.now += w.rng.Int64N(2 * int64(w.set.config.PollingTimeout))
 		}
