@@ -145,14 +145,19 @@ func (s style) start() string {
 	return ""
 }
 
-// frame is an object of a stream; id is the message's number, 0 for what is none.
+// noID is the id of an object that a client does not go on from.
+const noID = -1
+
+// frame is an object of a stream; id is the number of the last message that a
+// client has had with it, or noID.
 func (s style) frame(id int, object string) string {
 	switch s.mode {
 	case "iframe":
+		object = strings.ReplaceAll(object, "<", `\u003c`)
 		return s.chunk("<script>parent.icomet_cb(" + object + ");</script>\n")
 	case "sse":
 		text := "data: " + object + "\n\n"
-		if id > 0 {
+		if id != noID {
 			text = fmt.Sprintf("id: %d\n", id) + text
 		}
 		return s.chunk(text)
@@ -163,7 +168,7 @@ func (s style) frame(id int, object string) string {
 // refused is the whole reply of a subscriber that is not let in.
 func (s style) refused(object string) string {
 	if s.streams() {
-		return s.head(true) + s.start() + s.frame(0, object) + s.last()
+		return s.head(true) + s.start() + s.frame(noID, object) + s.last()
 	}
 	return s.poll(object, true)
 }

@@ -46,11 +46,11 @@ func (m *model) follow(c *channelModel, p *possible, a *ask, o outcome, text str
 	}
 	o.begin = ""
 	p = p.seenBy(o)
-	if text == a.style.frame(0, object("noop", c.name, o.noop, "")) {
+	if text == a.style.frame(noID, object("noop", c.name, o.noop, "")) {
 		o.noop++
 		return o, m.w.sweepableNoop(a)
 	}
-	end := a.style.frame(0, object("close", c.name, len(p.log)+1, "")) + a.style.last()
+	end := a.style.frame(noID, object("close", c.name, len(p.log)+1, "")) + a.style.last()
 	for text != "" {
 		if o.closed && text == end {
 			o.over = true
@@ -75,7 +75,7 @@ func (m *model) framed(c *channelModel, p *possible, a *ask, seq int) string {
 		return a.style.frame(seq, object("data", c.name, seq, msg.escaped))
 	}
 	return a.style.frame(seq, object("broadcast", c.name, seq, msg.escaped)) +
-		a.style.frame(0, object("next_seq", c.name, seq+1, ""))
+		a.style.frame(noID, object("next_seq", c.name, seq+1, ""))
 }
 
 // mayOverrun says whether a stream can have lost what it needs: its messages

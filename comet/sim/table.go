@@ -116,16 +116,20 @@ func (m *model) tabled(c *channelModel, p *possible, a *ask, foreign bool) outco
 	seq, epoch := a.seq, ""
 	if foreign {
 		seq = -1
+		if m.history(p) == 0 {
+			seq = 0
+		}
 	}
 	if a.gap {
 		epoch = epochMask
 	}
 	o := outcome{promise: promise{first: next, instance: p.instance, noop: a.noop}}
 	var objects string // before the messages
+	id := noID
 	switch {
 	case seq == 0 || seq > next:
 		objects = object("next_seq", c.name, next, epoch)
-		o.reply = a.style.poll(objects, false)
+		o.reply, id = a.style.poll(objects, false), next-1
 	case seq != next && m.history(p) > 0:
 		o.first = max(seq, m.oldest(p))
 		if a.gap && (o.first > max(seq, 1) || foreign) {
@@ -137,7 +141,7 @@ func (m *model) tabled(c *channelModel, p *possible, a *ask, foreign bool) outco
 		o.reply, o.replayTo = "", next
 		o.begin = a.style.head(false) + a.style.start()
 		if objects != "" {
-			o.begin += a.style.frame(0, objects)
+			o.begin += a.style.frame(id, objects)
 		}
 	}
 	return o
