@@ -36,10 +36,11 @@ func (m *model) hear(a *ask, text string) (over bool) {
 // follow is what a stream is promised after it got text; false if it may not
 // have got that.
 func (m *model) follow(c *channelModel, p *possible, a *ask, o outcome, text string) (outcome, bool) {
-	if o.reply != "" { // refused
+	if o.reply != "" || o.or != "" && text == o.or { // refused
 		o.over = true
-		return o, text == o.reply
+		return o, text == o.reply || text == o.or
 	}
+	o.or = ""
 	text, ok := strings.CutPrefix(text, o.begin)
 	if !ok {
 		return o, false

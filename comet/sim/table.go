@@ -79,11 +79,6 @@ func (m *model) sub(a *ask) {
 			p.wait[a] = full
 			continue
 		}
-		if limit > 0 && high >= limit && a.style.streams() {
-			q := p.clone()
-			q.wait[a] = full
-			more = append(more, q)
-		}
 		fits, sure := true, true
 		if a.epoch != "" {
 			fits, sure = m.epochs.verdict(p.instance, a.epoch)
@@ -91,19 +86,19 @@ func (m *model) sub(a *ask) {
 		o := m.tabled(c, p, a, !fits && sure)
 		if !sure {
 			q := p.clone()
-			q.wait[a] = m.orFull(m.tabled(c, p, a, true), a, high, full)
+			q.wait[a] = m.orFull(m.tabled(c, p, a, true), high, full)
 			more = append(more, q)
 		}
-		p.wait[a] = m.orFull(o, a, high, full)
+		p.wait[a] = m.orFull(o, high, full)
 	}
 	c.states = append(c.states, more...)
 	c.polls = append(c.polls, a)
 	m.compact(c)
 }
 
-// orFull adds to a poll's outcome that there may be no room.
-func (m *model) orFull(o outcome, a *ask, high int, full outcome) outcome {
-	if limit := m.w.set.config.MaxSubscribersPerChannel; limit > 0 && high >= limit && !a.style.streams() {
+// orFull adds to an outcome that there may be no room.
+func (m *model) orFull(o outcome, high int, full outcome) outcome {
+	if limit := m.w.set.config.MaxSubscribersPerChannel; limit > 0 && high >= limit {
 		o.or = full.reply
 	}
 	return o
