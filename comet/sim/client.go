@@ -53,7 +53,11 @@ func (c *client) push() bool {
 	if s == nil || s.state == sockClosing || s.state == sockDead || s.eof || s.reset {
 		return false
 	}
-	n := min(len(c.outbox), windowBytes-len(s.unread))
+	window := windowBytes
+	if c.w.set.big > 0 && s.admin {
+		window = 20 * windowBytes
+	}
+	n := min(len(c.outbox), window-len(s.unread))
 	if n > 0 && !c.w.ending {
 		n = 1 + c.w.rng.IntN(n)
 	}
@@ -106,7 +110,9 @@ func (c *client) answered(a *ask, reply string) {
 
 // learn takes from a reply, or a piece of a stream, what to ask for next.
 func (c *client) learn(a *ask, reply string) {
-	for _, m := range seqForm.FindAllStringSubmatch(reply, -1) {
+	// The last object tells; a quote within a content is escaped.
+	last := reply[max(strings.LastIndex(reply, `{"type":"`), 0):]
+	if m := seqForm.FindStringSubmatch(last); m != nil {
 		seq, _ := strconv.Atoi(m[2])
 		switch m[1] {
 		case "data", "broadcast":
@@ -117,12 +123,15 @@ func (c *client) learn(a *ask, reply string) {
 			c.next[a.channel] = 1
 		}
 	}
+	if !a.gap {
+		return
+	}
 	if _, epoch := maskAs(epochForm, epochMask, reply); epoch != "" {
 		c.epochs[a.channel] = epoch
 	}
 }
 
-var seqForm = regexp.MustCompile(`\{"type":"(\w+)","cname":"(?:[^"\\]|\\.)*","seq":(-?\d+),`)
+var seqForm = regexp.MustCompile(`^\{"type":"(\w+)","cname":"(?:[^"\\]|\\.)*","seq":(-?\d+),`)
 
 // subscriber polls, mostly for what it has not had.
 func (c *client) subscriber() {
@@ -288,6 +297,10 @@ func (c *client) publish(channel string, broadcast bool) {
 	if w.chance(300) {
 		content += pick(w.rng, "\"", "\\", "\n\t", "\x01", "é", "\xff", "<>&%+", strings.Repeat("x", w.rng.IntN(700)))
 	}
+	big := !broadcast && w.chance(w.set.big)
+	if big {
+		content += strings.Repeat("y", 250_000+w.rng.IntN(500_000))
+	}
 	m := &message{content: content, escaped: escape(content), broadcast: broadcast}
 	w.model.messages = append(w.model.messages, m)
 	a := &ask{kind: "push", channel: channel, message: id, style: style{minor: 1}}
@@ -316,7 +329,7 @@ func (c *client) publish(channel string, broadcast bool) {
 			fields += "&cb=k"
 		}
 	}
-	if w.chance(300) {
+	if big || w.chance(300) {
 		body = fields
 		c.finish(a, "POST", path, body)
 		return

@@ -8,6 +8,7 @@ import (
 // owed, lost or left.
 func (w *world) finish() {
 	w.ending = true
+	w.allRead()
 	w.rest()
 	w.nobodyWaitsInVain()
 

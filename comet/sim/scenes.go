@@ -12,6 +12,7 @@ import "slices"
 func (w *world) storm() {
 	const messages, batch = 4_300, 50
 	w.calm = true
+	w.allRead()
 	defer func() { w.calm = false }()
 	victim := w.loops[w.rng.IntN(len(w.loops))]
 	loud, quiet := w.set.names[0], w.set.names[1]
@@ -55,6 +56,7 @@ func (w *world) storm() {
 func (w *world) crowd() {
 	const rounds, steps = 3, 60
 	w.calm = true
+	w.allRead()
 	defer func() { w.calm = false }()
 	victim := w.loops[w.rng.IntN(len(w.loops))]
 	w.onlyStarved(w.loops, victim)
@@ -128,6 +130,7 @@ func (w *world) stall() {
 	const readers = 6
 	w.onlyStarved(nil, nil)
 	w.calm = true
+	w.allRead()
 	defer func() { w.calm = false }()
 	name := w.set.names[0]
 	members := w.gather(name, "", readers)

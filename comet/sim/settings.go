@@ -41,6 +41,9 @@ type settings struct {
 	crowd int
 	// stall has clients read nothing while more is published than may wait.
 	stall bool
+	// big is how likely, in a thousand, a content is so large that a replay of
+	// a few is cut off.
+	big int
 	// leaps is how often, in steps, time jumps; 0 is never.
 	leaps int
 	// faults is how likely, in a thousand, a send fails or a client resets.
@@ -118,6 +121,23 @@ func newSettings(r *rand.Rand, seed uint64) settings {
 		s.config.MaxSubscribersPerChannel = 0
 		s.config.HeaderTimeout, s.config.IdleTimeout, s.config.StallTimeout = longTimeout, longTimeout, longTimeout
 		s.conns += 12
+		s.readBytes = 4096
+	}
+	switch seed % 64 {
+	case 19: // stall, too
+		s.big = 20
+	case 21:
+		s.big = 500
+		s.steps, s.publishers = 2_000, 2
+		s.config.ChannelBufferSize = pick(r, 10, 50)
+		s.names = s.names[:1]
+		s.config.ChannelTimeout = 60 * time.Second
+		s.config.Channels, s.tight = len(s.names)+spareChannels, false
+		s.config.TokenAuth, s.signs, s.ends = false, 20, 100
+	}
+	if s.big > 0 {
+		// No more: the core answers requests in batches of 16 KB of replies, which
+		// the model does not follow.
 		s.readBytes = 4096
 	}
 	return s

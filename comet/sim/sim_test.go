@@ -96,7 +96,7 @@ var happens = []string{
 	"connections_opened", "hangups", "bad_requests", "published", "broadcasts", "publishes_refused",
 	"delivered", "replayed", "noops", "send_errors", "stale_completions", "readers_paused",
 	"header_timeouts", "idle_timeouts", "stall_timeouts", "too_many_channels", "too_many_subscribers",
-	"inbox_behind", "caught_up", "wakes",
+	"inbox_behind", "caught_up", "wakes", "stream_overruns", "token_errors", "channels_closed",
 }
 
 // tell runs one seed and, if it fails, says what came before.

@@ -1,9 +1,16 @@
 package sim
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
-// mostPending is how many messages wait for a stream whose send is outstanding.
-const mostPending = 256
+// What waits for a stream whose send is outstanding: so many messages, whose
+// contents are together so long.
+const (
+	mostPending      = 256
+	mostPendingBytes = 1 << 20
+)
 
 // hear holds a piece of a stream, which is one send, against what it may get:
 // its beginning, then each message once and in order, a noop, or its end.
@@ -98,14 +105,29 @@ func (m *model) overrun(a *ask) {
 
 // noteBehind looks for streams that have more to get than may wait for a send.
 func (m *model) noteBehind(c *channelModel) {
+	if m.w.set.big == 0 && !slices.ContainsFunc(c.states, func(p *possible) bool { return len(p.log) >= mostPending }) {
+		return
+	}
 	for _, a := range c.polls {
 		if !a.style.streams() || !a.begun || a.behind {
 			continue
 		}
 		for _, p := range c.states {
-			if o, ok := p.wait[a]; ok && len(p.seenBy(o).log)-o.first >= mostPending {
+			if o, ok := p.wait[a]; ok && m.tooMuch(p.seenBy(o).log, o.first) {
 				a.behind = true
 			}
 		}
 	}
+}
+
+// tooMuch says whether the messages from number first on are more than may wait.
+func (m *model) tooMuch(log []int, first int) bool {
+	if len(log)-first >= mostPending {
+		return true
+	}
+	bytes := 0
+	for n := first; n <= len(log); n++ {
+		bytes += len(m.messages[log[n-1]].escaped)
+	}
+	return bytes > mostPendingBytes
 }

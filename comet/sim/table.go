@@ -33,10 +33,10 @@ func (m *model) create(c *channelModel, a *ask, refused string) {
 	c.states = append(c.states, more...)
 }
 
-// admit lets in a subscriber that shows the channel's token.
-func (m *model) admit(c *channelModel, a *ask) {
-	refused := noRoom(a.style.refused(object("401", c.name, 0, "Token error")))
-	var more []*possible
+// admit refuses a subscriber that does not show the channel's token. doubtful
+// are the states of which that is not known; there it may be refused.
+func (m *model) admit(c *channelModel, a *ask, refused outcome) (doubtful map[*possible]bool) {
+	doubtful = map[*possible]bool{}
 	for _, p := range c.states {
 		fits, sure := false, true
 		if p.alive {
@@ -44,22 +44,22 @@ func (m *model) admit(c *channelModel, a *ask) {
 		}
 		switch {
 		case !sure:
-			q := p.clone()
-			q.wait[a] = refused
-			more = append(more, q)
+			doubtful[p] = true
 		case !fits:
 			p.wait[a] = refused
 		}
 	}
-	c.states = append(c.states, more...)
+	return doubtful
 }
 
 // sub is a subscriber that the server has just read.
 func (m *model) sub(a *ask) {
 	c := m.channels[a.channel]
 	m.settle(c)
+	var doubtful map[*possible]bool
+	stranger := noRoom(a.style.refused(object("401", c.name, 0, "Token error")))
 	if m.w.set.config.TokenAuth {
-		m.admit(c, a) // the channel is in use only if it does
+		doubtful = m.admit(c, a, stranger) // the channel is in use only if it does
 	} else {
 		m.create(c, a, a.style.refused(object("429", c.name, 0, "Too many channels")))
 		c.lastUse = m.w.callTime
@@ -75,6 +75,17 @@ func (m *model) sub(a *ask) {
 		if _, refused := p.wait[a]; refused {
 			continue
 		}
+		instead := "" // another legal reply
+		if limit > 0 && high >= limit {
+			instead = full.reply
+		}
+		if doubtful[p] && instead == "" {
+			instead = stranger.reply
+		} else if doubtful[p] {
+			q := p.clone()
+			q.wait[a] = stranger
+			more = append(more, q)
+		}
 		if limit > 0 && low >= limit {
 			p.wait[a] = full
 			continue
@@ -86,21 +97,19 @@ func (m *model) sub(a *ask) {
 		o := m.tabled(c, p, a, !fits && sure)
 		if !sure {
 			q := p.clone()
-			q.wait[a] = m.orFull(m.tabled(c, p, a, true), high, full)
+			q.wait[a] = m.tabled(c, p, a, true).orElse(instead)
 			more = append(more, q)
 		}
-		p.wait[a] = m.orFull(o, high, full)
+		p.wait[a] = o.orElse(instead)
 	}
 	c.states = append(c.states, more...)
 	c.polls = append(c.polls, a)
 	m.compact(c)
 }
 
-// orFull adds to an outcome that there may be no room.
-func (m *model) orFull(o outcome, high int, full outcome) outcome {
-	if limit := m.w.set.config.MaxSubscribersPerChannel; limit > 0 && high >= limit {
-		o.or = full.reply
-	}
+// orElse is the outcome where another reply is as legal.
+func (o outcome) orElse(reply string) outcome {
+	o.or = reply
 	return o
 }
 
@@ -133,7 +142,7 @@ func (m *model) tabled(c *channelModel, p *possible, a *ask, foreign bool) outco
 		o.reply = a.style.poll(m.replay(c, p, o.first, objects), false)
 	}
 	if a.style.streams() {
-		o.reply, o.replayTo = "", next
+		o.reply, o.replayTo = "", m.streamReplay(c, p, a, o.first)
 		o.begin = a.style.head(false) + a.style.start()
 		if objects != "" {
 			o.begin += a.style.frame(id, objects)
@@ -142,14 +151,34 @@ func (m *model) tabled(c *channelModel, p *possible, a *ask, foreign bool) outco
 	return o
 }
 
-// replay is the history from seq on, behind another object if there is one.
+// replay is the history from seq on, behind another object if there is one, as
+// far as one reply brings it.
 func (m *model) replay(c *channelModel, p *possible, seq int, before string) string {
 	var objects []string
 	if before != "" {
 		objects = append(objects, before)
 	}
+	length := len("[") + len(before) // and a comma behind it
+	if before != "" {
+		length++
+	}
 	for n := max(seq, m.oldest(p)); n <= len(p.log); n++ {
 		objects = append(objects, m.messages[p.log[n-1]].objects(c.name, n))
+		if length += len(objects[len(objects)-1]); length >= replayBytes {
+			break
+		}
+		length += len(",")
 	}
 	return "[" + strings.Join(objects, ",") + "]"
+}
+
+// replayBytes is where a replay is cut off, behind the message that reaches it.
+const replayBytes = 1 << 20
+
+// streamReplay is the number after those that a stream's beginning brings.
+func (m *model) streamReplay(c *channelModel, p *possible, a *ask, seq int) int {
+	for length := 0; seq <= len(p.log) && length < replayBytes; seq++ {
+		length += len(m.framed(c, p, a, seq))
+	}
+	return seq
 }

@@ -215,8 +215,22 @@ func (w *world) network() {
 	}
 	l := w.loops[w.rng.IntN(len(w.loops))]
 	for _, s := range l.slots {
+		if s != nil && !w.calm && w.chance(w.set.faults) { // it stops reading, or goes on
+			s.stuck = !s.stuck
+		}
 		if s != nil && w.chance(300) {
 			s.progress(1 + w.rng.IntN(400))
+		}
+	}
+}
+
+// allRead has every client read again.
+func (w *world) allRead() {
+	for _, l := range w.loops {
+		for _, s := range l.slots {
+			if s != nil {
+				s.stuck = false
+			}
 		}
 	}
 }
