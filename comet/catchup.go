@@ -1,5 +1,7 @@
 package comet
 
+import "c1000k/comet/internal/plant"
+
 import "c1000k/comet/wire"
 
 // catchUp is a pass over all connections of a loop whose inbox was full: each
@@ -40,7 +42,7 @@ func (l *Loop) stepCatchUp(budget int) (used int) {
 // has a send outstanding is looked at again when that is over.
 func (l *Loop) lookAt(h uint32, r *conn) bool {
 	v := l.hub.Enter(r.channel)
-	next, closed := v.Next(), v.Closed()
+	next, closed := v.Next(), v.Closed() && !plant.Is(plant.LostClose)
 	if r.busy() {
 		if next > r.next || closed {
 			r.flags |= flagBehind

@@ -2,6 +2,7 @@ package comet
 
 import (
 	"c1000k/comet/hub"
+	"c1000k/comet/internal/plant"
 	"c1000k/comet/wire"
 )
 
@@ -185,7 +186,7 @@ func (l *Loop) heldSent(h uint32, r *conn) {
 		l.shiftPending(r, n)
 		l.n.delivered += uint64(n)
 		l.sendReply(h, r)
-	case r.flags&flagBehind != 0:
+	case r.flags&flagBehind != 0 && !plant.Is(plant.ForgottenBehind):
 		r.flags &^= flagBehind
 		if !l.lookAt(h, r) {
 			l.wait(h, r)

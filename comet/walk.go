@@ -3,6 +3,7 @@ package comet
 import (
 	"c1000k/comet/arena"
 	"c1000k/comet/hub"
+	"c1000k/comet/internal/plant"
 	"c1000k/comet/wire"
 )
 
@@ -81,6 +82,9 @@ func (l *Loop) giveBack(v hub.View) {
 	if w.kept == 0 {
 		return
 	}
+	if before := l.at(w.keptLast).prevSub; before != 0 && plant.Is(plant.LostStay) {
+		w.keptLast = before
+	}
 	first := v.Head(l.id)
 	l.at(w.keptLast).nextSub = first
 	if first != 0 {
@@ -124,7 +128,9 @@ func (l *Loop) walkFeed(h uint32, r *conn) {
 		l.feed(h, r, l.walkName, &w.entry, l.walkMissed(r))
 		return
 	}
-	r.next++
+	if !plant.Is(plant.StuckNumber) {
+		r.next++
+	}
 	l.n.delivered++
 	l.sendShared(h, r, &w.shared[r.mode()], func() {
 		l.reply = l.reply[:0]

@@ -46,3 +46,19 @@ func TestPlantedLostReference(t *testing.T) { findPlanted(t, plant.LostReference
 
 // TestPlantedWrongNumber proves that a number used twice is found.
 func TestPlantedWrongNumber(t *testing.T) { findPlanted(t, plant.WrongNumber) }
+
+// TestPlantedForgottenBehind proves that messages are found missing that came
+// when the list beside a stream's send was full.
+func TestPlantedForgottenBehind(t *testing.T) { findPlanted(t, plant.ForgottenBehind) }
+
+// TestPlantedLostStay proves that a stream that is no longer in its channel's
+// list is found.
+func TestPlantedLostStay(t *testing.T) { findPlanted(t, plant.LostStay) }
+
+// TestPlantedLostClose proves that a close that a connection is never told of is
+// found.
+func TestPlantedLostClose(t *testing.T) { findPlanted(t, plant.LostClose) }
+
+// TestPlantedStuckNumber proves that a stream whose number does not move on is
+// found.
+func TestPlantedStuckNumber(t *testing.T) { findPlanted(t, plant.StuckNumber) }

@@ -20,4 +20,15 @@ const (
 	LostReference
 	// WrongNumber numbers now and then two messages alike.
 	WrongNumber
+	// ForgottenBehind forgets of a stream that its list of waiting messages was
+	// full, and so what came after the list.
+	ForgottenBehind
+	// LostStay does not put the last of those that stay after a walk back into
+	// the channel's list, where there are several.
+	LostStay
+	// LostClose does not see that a channel was closed where a connection is
+	// looked at: when an inbox had no room for the close, or behind a send.
+	LostClose
+	// StuckNumber does not move a stream's number on when a walk gave it a message.
+	StuckNumber
 )
