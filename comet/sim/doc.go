@@ -20,7 +20,9 @@
 //   - The contract: no second send while one is outstanding, no action on a
 //     slot that is closing or free, OpResume only after Data said false, the
 //     memory of a send untouched until it was reported, no close without a cause.
-//   - Every reply, whole and byte by byte, against what the model says it may be.
+//   - Every reply, whole and byte by byte, against what the model says it may be;
+//     a stream send by send: its beginning, each message once and in order,
+//     noops that count up, its end, which must have a reason.
 //   - Progress: when the kernel has delivered everything and no loop has
 //     anything to do, no poll waits for a message that was published and no
 //     request waits to be read.
@@ -33,13 +35,14 @@
 // is a list of messages. Where the protocol leaves it to the server when
 // something happens (that an idle channel is freed, that a broadcast comes to
 // a channel), it keeps every state that is still possible, and each reply rules
-// out those that contradict it. When none is left, the reply was wrong.
+// out those that contradict it. When none is left, the reply was wrong. Tokens
+// and epochs, which nobody can foretell, are masked, and must be one channel's.
 //
 // # Running it
 //
 // go test ./comet/sim runs two hundred seeds; C1000K_SIM_SEEDS=1000 as many as
 // it says. A failure names its seed, and C1000K_SIM_SEED=N runs that one alone
-// and tells the calls before the failure. With the build tag plant five bugs
+// and tells the calls before the failure. With the build tag plant nine bugs
 // can be switched on in the core, and the tests called Planted prove that each
 // is found.
 //
