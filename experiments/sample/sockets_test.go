@@ -40,35 +40,49 @@ func connect(t *testing.T, network, address string, n int) (port uint16, closeAl
 
 // Proves that both witnesses of the kernel count real connections: sock_diag
 // both ends exactly, for IPv4 and IPv6, other ports apart, sockstat their sum.
+// sockstat counts those of the whole machine: where other programs come and go,
+// it has some chances to find them quiet.
 func TestCountEstablished(t *testing.T) {
 	for _, c := range []struct{ network, address string }{{"tcp4", "127.0.0.1:0"}, {"tcp6", "[::1]:0"}} {
 		t.Run(c.network, func(t *testing.T) {
-			const n = 300
-			before, err := ReadSockets()
-			if err != nil {
-				t.Fatal(err)
+			const n, chances = 300, 20
+			grown := 0
+			for range chances {
+				if grown = countConnections(t, c.network, c.address, n); grown >= 2*n && grown <= 2*n+200 {
+					return
+				}
 			}
-			port, closeAll := connect(t, c.network, c.address, n)
-			_, closeOthers := connect(t, c.network, c.address, 20)
-			defer closeOthers()
-			got, err := CountEstablished(context.Background(), port, port)
-			if err != nil || got.Server != n || got.Load != n {
-				t.Errorf("sock_diag counts %+v, %v, want %d at each end", got, err, n)
-			}
-			after, err := ReadSockets()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if grown := after.InUse - before.InUse; grown < 2*n || grown > 2*n+200 {
-				t.Errorf("sockstat grew by %d, want about %d", grown, 2*n+42)
-			}
-			closeAll()
-			got, err = CountEstablished(context.Background(), port, port)
-			if err != nil || got.Server != 0 || got.Load != 0 {
-				t.Errorf("after closing sock_diag counts %+v, %v", got, err)
-			}
+			t.Errorf("sockstat grew by %d, want about %d, the last of %d times", grown, 2*n+42, chances)
 		})
 	}
+}
+
+// countConnections opens n connections, holds what sock_diag counts against them
+// while they are open and when they are closed, and returns by how many sockstat
+// grew.
+func countConnections(t *testing.T, network, address string, n int) (grown int) {
+	t.Helper()
+	before, err := ReadSockets()
+	if err != nil {
+		t.Fatal(err)
+	}
+	port, closeAll := connect(t, network, address, n)
+	_, closeOthers := connect(t, network, address, 20)
+	defer closeOthers()
+	after, err := ReadSockets()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := CountEstablished(context.Background(), port, port)
+	if err != nil || got.Server != int64(n) || got.Load != int64(n) {
+		t.Fatalf("sock_diag counts %+v, %v, want %d at each end", got, err, n)
+	}
+	closeAll()
+	got, err = CountEstablished(context.Background(), port, port)
+	if err != nil || got.Server != 0 || got.Load != 0 {
+		t.Fatalf("after closing sock_diag counts %+v, %v", got, err)
+	}
+	return after.InUse - before.InUse
 }
 
 // Proves that a count stops when it is told to.
