@@ -48,7 +48,8 @@ func (l *Loop) appendList(r *conn, name []byte, seq uint64, list []hub.Msg) (n i
 	return n
 }
 
-// unrefAll gives back the references to l.msgs.
+// unrefAll gives back the references to l.msgs, which is empty then, as whoever
+// fills it next relies on.
 func (l *Loop) unrefAll() {
 	for _, m := range l.msgs {
 		l.hub.Unref(m)
@@ -141,9 +142,7 @@ func (l *Loop) queue(r *conn, seq uint64, m hub.Msg) {
 // it is closed.
 func (l *Loop) catchUpStream(h uint32, r *conn, name []byte, seq uint64) {
 	if seq != r.next {
-		if seq != 0 {
-			l.unrefAll()
-		}
+		l.unrefAll()
 		l.n.streamOverruns++
 		l.close(h, r)
 		return

@@ -219,9 +219,9 @@ func (l *Loop) composeReplay(name []byte, seq uint64, gap []byte) {
 			l.appendMessage(l.esc, seq+uint64(i), m)
 			l.n.replayed++
 		}
-		l.hub.Unref(m)
 	}
 	l.body = append(l.body, ']')
+	l.unrefAll()
 }
 
 // appendMessage appends message m as the client sees it: after a broadcast it
