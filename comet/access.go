@@ -10,6 +10,13 @@ import (
 // the front door, where nobody asks for it.
 type Peer [16]byte
 
+// PeerOf4 is an IPv4 address as a peer's.
+func PeerOf4(addr [4]byte) (p Peer) {
+	p[10], p[11] = 0xff, 0xff
+	copy(p[12:], addr[:])
+	return p
+}
+
 // Access decides from where publishers may come. Its methods may be called
 // from any thread, and must not block.
 type Access interface {

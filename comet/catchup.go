@@ -1,8 +1,9 @@
 package comet
 
-import "c1000k/comet/internal/plant"
-
-import "c1000k/comet/wire"
+import (
+	"c1000k/comet/internal/plant"
+	"c1000k/comet/wire"
+)
 
 // catchUp is a pass over all connections of a loop whose inbox was full: each
 // that is held is given what its channel's history holds for it. A loop that

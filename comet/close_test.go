@@ -30,6 +30,19 @@ func (e *rig) finishAll(c Conn) {
 	e.t.Fatalf("connection %d has one send after the other", c)
 }
 
+// closesAfter closes channel c, of which connection 1 has not had all of so many
+// messages, and wants it to have them and then the close.
+func (e *rig) closesAfter(messages int) {
+	e.t.Helper()
+	e.ask(5, "/close?cname=c")
+	e.settle()
+	e.finishAll(1)
+	for i := range messages {
+		e.has(1, fmt.Sprintf(`"seq":%d,"content":"m%d-`, i+1, i))
+	}
+	e.has(1, `"type":"close"`)
+}
+
 // TestCloseAfterReplay proves that a stream in the middle of a long replay gets
 // all of it before it is told that its channel was closed.
 func TestCloseAfterReplay(t *testing.T) {
@@ -42,13 +55,7 @@ func TestCloseAfterReplay(t *testing.T) {
 	e.slow = true
 	e.poll(1, "/stream?cname=c&seq=1")
 	e.drain()
-	e.ask(5, "/close?cname=c")
-	e.settle()
-	e.finishAll(1)
-	for i := range messages {
-		e.has(1, fmt.Sprintf(`"seq":%d,"content":"m%d-`, i+1, i))
-	}
-	e.has(1, `"type":"close"`)
+	e.closesAfter(messages)
 	if n := e.stat("subscribers"); n != 0 {
 		t.Errorf("%d are still held", n)
 	}
@@ -67,13 +74,7 @@ func TestCloseAfterPending(t *testing.T) {
 		e.push("c", fmt.Sprintf("m%d-%s", i, big))
 	}
 	e.settle()
-	e.ask(5, "/close?cname=c")
-	e.settle()
-	e.finishAll(1)
-	for i := range messages {
-		e.has(1, fmt.Sprintf(`"seq":%d,"content":"m%d-`, i+1, i))
-	}
-	e.has(1, `"type":"close"`)
+	e.closesAfter(messages)
 }
 
 // TestCloseAfterEarlyHead proves that a poll whose head is on its way, and whose

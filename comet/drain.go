@@ -25,15 +25,11 @@ func (s *Service) Drain(f Farewell) { s.draining.Store(uint32(f)) }
 // Connections is the number of open connections on all loops, of publishers too,
 // as of the end of each loop's last turn.
 func (s *Service) Connections() int64 {
-	const opened, closed = 0, 1 // countNames
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := int64(0)
 	for _, l := range s.loops {
-		// Closed first: what is closed between the two reads is counted, not the
-		// other way round.
-		c := l.shared[closed].Load()
-		n += int64(l.shared[opened].Load() - c)
+		n += int64(l.openConnections())
 	}
 	return n
 }

@@ -8,9 +8,9 @@ import (
 // Limits of one request, by door. A front request has no body.
 const (
 	maxHeaderBytes = 8192
-	// maxContentBytes is the largest content a message may be configured to
+	// MaxContentBytes is the largest content a message may be configured to
 	// have, so that its replay fits into one block of the arena.
-	maxContentBytes = 4 << 20
+	MaxContentBytes = 4 << 20
 	// maxBodyBytes is the longest body, which is kept in one block of the arena
 	// with its header and what one read brings after it.
 	maxBodyBytes = arena.MaxBlockBytes - 1<<18

@@ -34,7 +34,7 @@ func TestHeadHasNoBody(t *testing.T) {
 // TestBodyLargerThanABlock proves that a body that fits into no block of the
 // arena is refused by a reply, whatever the longest content is.
 func TestBodyLargerThanABlock(t *testing.T) {
-	e := newRigs(t, 1, 4, func(c *Config) { c.MaxContentBytes = maxContentBytes })[0]
+	e := newRigs(t, 1, 4, func(c *Config) { c.MaxContentBytes = MaxContentBytes })[0]
 	for c, n := range []int{5 << 20, 7 << 20, 11 << 20} {
 		c := Conn(c)
 		e.l.Open(e.now, c, DoorAdmin, Peer{})

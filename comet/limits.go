@@ -27,8 +27,8 @@ func (l Limits) check() error {
 	if l.MaxSubscribersPerChannel < 0 || l.ChannelBufferBytes < 0 {
 		return fmt.Errorf("comet: negative number of subscribers or bytes")
 	}
-	if l.MaxContentBytes <= 0 || l.MaxContentBytes > maxContentBytes {
-		return fmt.Errorf("comet: a content of %d bytes is outside 1 to %d", l.MaxContentBytes, maxContentBytes)
+	if l.MaxContentBytes <= 0 || l.MaxContentBytes > MaxContentBytes {
+		return fmt.Errorf("comet: a content of %d bytes is outside 1 to %d", l.MaxContentBytes, MaxContentBytes)
 	}
 	return nil
 }

@@ -69,15 +69,21 @@ func (l *Loop) sharedCount(name string) uint64 {
 	panic("comet: there is no counter " + name)
 }
 
+// openConnections is how many connections the loop has, as of the end of its last
+// turn.
+func (l *Loop) openConnections() uint64 {
+	// In this order no connection is seen closed that was not seen open.
+	closed := l.sharedCount("connections_closed")
+	return l.sharedCount("connections_opened") - closed
+}
+
 // RecordBytes is the memory of the records of the channels and connections there
 // are; what they have beside it (names, histories, messages, blocks) is in Stats.
 func (s *Service) RecordBytes() (channels, connections uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, l := range s.loops {
-		// In this order no connection is seen closed that was not seen open.
-		closed := l.sharedCount("connections_closed")
-		connections += l.sharedCount("connections_opened") - closed
+		connections += l.openConnections()
 	}
 	return uint64(s.hub.ChannelBytes()), connections * uint64(unsafe.Sizeof(conn{}))
 }

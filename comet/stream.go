@@ -61,17 +61,8 @@ func (l *Loop) unrefAll() {
 // sequence table gives it, and then whatever comes. It unlocks v.
 func (l *Loop) stream(h uint32, r *conn, v hub.View, mode wire.Mode) {
 	p := &l.par
-	next := v.Next()
-	from, replay, jump := next, false, false
-	switch {
-	case p.Seq == 0 || p.Seq > 0 && uint64(p.Seq) > next:
-		jump = true
-	case p.Seq > 0 && uint64(p.Seq) == next || v.HistoryLen() == 0:
-	default:
-		from, l.msgs = v.From(uint64(max(p.Seq, 1)), l.msgs[:0])
-		replay = true
-	}
-	epoch := v.Epoch()
+	next, epoch := v.Next(), v.Epoch()
+	answer, from := l.tabled(v)
 	l.setMode(r, mode)
 	if !l.hold(h, r, v, next) {
 		l.unrefAll()
@@ -81,15 +72,15 @@ func (l *Loop) stream(h uint32, r *conn, v hub.View, mode wire.Mode) {
 	l.reply = wire.AppendPollHead(l.reply[:0], w)
 	l.reply = wire.AppendStreamStart(l.reply, mode, w.Minor)
 	l.esc = wire.AppendEscaped(l.esc[:0], p.Cname)
-	if replay && l.gapBefore(from, epoch) {
-		l.appendObjectFrame(r, wire.KindGap, int64(from), l.appendEpoch(epoch))
-	}
-	switch {
-	case jump:
+	switch answer {
+	case answerJump:
 		l.body = wire.AppendObject(l.body[:0], wire.KindNextSeq, l.esc, int64(next), l.appendEpoch(epoch))
 		// An EventSource that comes back is to go on from here, not to jump again.
 		l.reply = wire.AppendFrame(l.reply, mode, w.Minor, int64(next)-1, l.body)
-	case replay:
+	case answerReplay:
+		if l.gapBefore(from, epoch) {
+			l.appendObjectFrame(r, wire.KindGap, int64(from), l.appendEpoch(epoch))
+		}
 		n := l.appendList(r, p.Cname, from, l.msgs)
 		l.n.replayed += uint64(n)
 		if r.next = from + uint64(n); r.next != next {

@@ -40,12 +40,8 @@ func (l *Loop) subscribe(h uint32, r *conn, mode wire.Mode) (stay bool) {
 		return true
 	}
 	next := v.Next()
-	switch {
-	case p.Seq == 0 || p.Seq > 0 && uint64(p.Seq) > next:
-		v.Touch(l.tick)
-		v.Leave()
-		return l.object(r, wire.KindNextSeq, int64(next), l.appendEpoch(epoch))
-	case p.Seq > 0 && uint64(p.Seq) == next || v.HistoryLen() == 0:
+	answer, from := l.tabled(v)
+	if answer == answerHold {
 		if l.hold(h, r, v, next) && l.svc.cfg.EarlyHead {
 			l.reply = wire.AppendPollHead(l.reply[:0], l.head(r))
 			l.sendReply(h, r)
@@ -53,10 +49,11 @@ func (l *Loop) subscribe(h uint32, r *conn, mode wire.Mode) (stay bool) {
 		}
 		return true
 	}
-	var from uint64
-	from, l.msgs = v.From(uint64(max(p.Seq, 1)), l.msgs[:0])
 	v.Touch(l.tick)
 	v.Leave()
+	if answer == answerJump {
+		return l.object(r, wire.KindNextSeq, int64(next), l.appendEpoch(epoch))
+	}
 	var gap []byte
 	if l.gapBefore(from, epoch) {
 		gap = l.appendEpoch(epoch)
@@ -64,6 +61,29 @@ func (l *Loop) subscribe(h uint32, r *conn, mode wire.Mode) (stay bool) {
 	l.composeReplay(p.Cname, from, gap)
 	l.reply = wire.AppendPollReply(l.reply, l.head(r), p.Cb, l.body)
 	return r.flags&flagKeepAlive != 0
+}
+
+// answer is what the sequence table has for a subscriber.
+type answer uint8
+
+const (
+	answerHold   answer = iota // nothing yet
+	answerJump                 // the number to go on from
+	answerReplay               // messages of the history
+)
+
+// tabled is the sequence table: what the subscriber l.par is given of v, which is
+// locked. Of a replay l.msgs are the messages, numbered from from on.
+func (l *Loop) tabled(v hub.View) (a answer, from uint64) {
+	seq, next := l.par.Seq, v.Next()
+	switch {
+	case seq == 0 || seq > 0 && uint64(seq) > next:
+		return answerJump, next
+	case seq > 0 && uint64(seq) == next || v.HistoryLen() == 0:
+		return answerHold, next
+	}
+	from, l.msgs = v.From(uint64(max(seq, 1)), l.msgs[:0])
+	return answerReplay, from
 }
 
 // find locks the channel of the subscriber l.par, or answers why there is none

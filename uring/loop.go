@@ -77,8 +77,10 @@ func (l *loop) reserveMemory() (err error) {
 	if err = l.sends.open(l.capacity); err != nil {
 		return err
 	}
-	if err = l.peers.open(); err != nil {
-		return err
+	if l.index == 0 { // which alone serves the admin door
+		if err = l.peers.open(); err != nil {
+			return err
+		}
 	}
 	if l.waitMem, err = newRegion(os.Getpagesize()); err != nil {
 		return err

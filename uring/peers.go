@@ -70,8 +70,7 @@ func (p *peers) peer(i uint32) (a comet.Peer) {
 	r := p.at(i)
 	switch r.raw.Family {
 	case unix.AF_INET:
-		a[10], a[11] = 0xff, 0xff
-		copy(a[12:], (*unix.RawSockaddrInet4)(unsafe.Pointer(&r.raw)).Addr[:])
+		a = comet.PeerOf4((*unix.RawSockaddrInet4)(unsafe.Pointer(&r.raw)).Addr)
 	case unix.AF_INET6:
 		a = r.raw.Addr
 	}

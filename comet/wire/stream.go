@@ -31,7 +31,7 @@ func (m Mode) contentType() string {
 
 // iframePage begins an iframe's body: 460 bytes and a line feed, as many as
 // the recording has, since what comes after it is counted in chunks.
-const iframePage = `<!DOCTYPE html>
+var iframePage = []byte(`<!DOCTYPE html>
 <html>
 <head>
 <meta charset="utf-8">
@@ -48,32 +48,22 @@ if (labels.length > 2) {
 </head>
 <!-- a message is a script element -->
 <body>
-`
+`)
 
 // sseRetry tells an EventSource, once, to come back after three seconds.
-const sseRetry = "retry: 3000\n\n"
+var sseRetry = []byte("retry: 3000\n\n")
 
 // AppendStreamStart appends what a mode sends before its first object, behind
 // the head: nothing for ModeStream.
 func AppendStreamStart(dst []byte, m Mode, minor uint8) []byte {
-	start := ""
+	var start []byte
 	switch m {
 	case ModeIframe:
 		start = iframePage
 	case ModeSSE:
 		start = sseRetry
 	}
-	if start == "" {
-		return dst
-	}
-	if minor == 1 {
-		dst = appendChunkSize(dst, len(start))
-	}
-	dst = append(dst, start...)
-	if minor == 1 {
-		dst = append(dst, crlf...)
-	}
-	return dst
+	return AppendChunk(dst, start, minor)
 }
 
 const (

@@ -101,8 +101,7 @@ type peerAddress struct {
 func (a *peerAddress) peer() (p comet.Peer) {
 	switch a.raw.Addr.Family {
 	case unix.AF_INET:
-		p[10], p[11] = 0xff, 0xff
-		copy(p[12:], (*unix.RawSockaddrInet4)(unsafe.Pointer(&a.raw)).Addr[:])
+		p = comet.PeerOf4((*unix.RawSockaddrInet4)(unsafe.Pointer(&a.raw)).Addr)
 	case unix.AF_INET6:
 		p = (*unix.RawSockaddrInet6)(unsafe.Pointer(&a.raw)).Addr
 	}

@@ -1,4 +1,0 @@
-package comet
-
-// MaxContentBytes is the most that Config.MaxContentBytes may be.
-const MaxContentBytes = maxContentBytes
