@@ -182,6 +182,8 @@ func TestPlan(t *testing.T) {
 		{comet.EngineOptions{MaxConns: 1000, TableLimit: 50}, 101, true, 20, min(20, runtime.NumCPU())},
 		{comet.EngineOptions{MaxConns: 1000, TableLimit: 50, Loops: 30}, 101, true, 30, 30},
 		{comet.EngineOptions{MaxConns: 1, Loops: 1}, 1, false, 1, 1},
+		{comet.EngineOptions{MaxConns: 67, AdminReserve: 64, Loops: 2}, 2, false, 2, 2},
+		{comet.EngineOptions{MaxConns: 65, AdminReserve: 64, Loops: 2}, 2, false, 1, 1},
 	} {
 		p, err := makePlan(test.o, test.listeners)
 		if err != nil {
@@ -244,8 +246,8 @@ func TestAdminReserve(t *testing.T) {
 	}
 	conns[0].Close()
 	expect(t, fourth, "e")
-	// Its share of 10, less the reserve, and the four publishers.
-	if n := cores.list[0].opens.Load(); n != 7+4 {
-		t.Errorf("loop 0 was given %d connections, want 11", n)
+	// Its share of the 17 for subscribers, and the four publishers.
+	if n := cores.list[0].opens.Load(); n != 9+4 {
+		t.Errorf("loop 0 was given %d connections, want 13", n)
 	}
 }

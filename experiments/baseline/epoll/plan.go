@@ -13,6 +13,8 @@ const (
 	// defaultAdminReserve is the number of slots kept for the admin door where
 	// nothing else is said; a small table gives at most a quarter.
 	defaultAdminReserve = 64
+	// reservePart bounds that number: a fourth of a small server.
+	reservePart = 4
 	// spareShared are descriptors of the process's table left to the rest of
 	// the program: the debug door, profiles, files.
 	spareShared = 64
@@ -68,11 +70,19 @@ func makePlan(o comet.EngineOptions, listeners int) (plan, error) {
 			p.width = min(cores, loops)
 		}
 	}
-	p.spread(o, loops)
+	if err := p.setReserve(o); err != nil {
+		return plan{}, err
+	}
+	if !p.own {
+		// A loop without a slot could serve nobody.
+		loops = min(loops, o.MaxConns-int(p.reserve))
+		p.width = loops
+	}
+	p.spread(o.MaxConns, loops)
 	if !p.own {
 		p.connLimit = int(p.capacities[0])
 	}
-	return p, p.setReserve(o)
+	return p, nil
 }
 
 // giveTables plans a table for each loop and returns how many there must be.
@@ -104,30 +114,36 @@ func (p *plan) giveTables(o comet.EngineOptions, listeners int) (loops int, err 
 	return loops, nil
 }
 
-// spread divides the connections among the loops: where loops fill one after the
-// other the last gets what is left, and elsewhere all get the same.
-func (p *plan) spread(o comet.EngineOptions, loops int) {
-	left := o.MaxConns
-	for i := range loops {
-		share := (left + loops - i - 1) / (loops - i)
-		if p.width < loops {
-			share = min(left, p.tableLimit)
-		}
-		p.capacities = append(p.capacities, int32(share))
-		left -= share
-	}
-}
-
 // setReserve keeps slots of loop 0 for the admin door.
 func (p *plan) setReserve(o comet.EngineOptions) error {
 	p.reserve = int32(o.AdminReserve)
 	if o.AdminReserve == 0 {
-		p.reserve = min(defaultAdminReserve, p.capacities[0]/4)
+		p.reserve = int32(min(defaultAdminReserve, o.MaxConns/reservePart, p.tableLimit/reservePart))
 	}
-	if p.reserve >= p.capacities[0] {
-		return fmt.Errorf("epoll: %d slots for the admin door leave none of loop 0's %d for subscribers", p.reserve, p.capacities[0])
+	if int(p.reserve) >= min(o.MaxConns, p.tableLimit) {
+		return fmt.Errorf("epoll: %d slots for the admin door leave none of %d connections in tables of %d for subscribers",
+			p.reserve, o.MaxConns, p.tableLimit)
 	}
 	return nil
+}
+
+// spread divides the connections among the loops. Where loops fill one after the
+// other the last gets what is left. Elsewhere all get the same for subscribers,
+// and loop 0 the publishers' slots beside it, as far as its table has room.
+func (p *plan) spread(connections, loops int) {
+	left := connections
+	for i := range loops {
+		share := (left + loops - i - 1) / (loops - i)
+		switch {
+		case p.width < loops:
+			share = min(left, p.tableLimit)
+		case i == 0:
+			front := connections - int(p.reserve)
+			share = min(p.tableLimit, int(p.reserve)+(front+loops-1)/loops)
+		}
+		p.capacities = append(p.capacities, int32(share))
+		left -= share
+	}
 }
 
 // openDescriptors counts the descriptors open in the process's table.
