@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"c1000k/experiments/fdtable"
+	"c1000k/experiments/process"
 	"c1000k/experiments/result"
 	"c1000k/experiments/sample"
 )
@@ -23,7 +24,7 @@ const serverSpare = 64
 
 // descriptorsBeside is what a server with one descriptor table needs beside its
 // connections: listeners, the runtime, the debug door.
-const descriptorsBeside = FrontPorts + 400
+const descriptorsBeside = process.FrontPorts + 400
 
 // emptySettle is how long an empty server may take to come to rest, by the rule.
 var emptySettle = sample.SettleLimits{
@@ -42,8 +43,8 @@ type backend struct {
 
 	targets []int
 	stopped string // why targets are fewer than planned
-	doors   Doors
-	server  *child
+	doors   process.Doors
+	server  *process.Process
 	load    *loadProcess
 	// The meters of both processes.
 	serverCPU, loadCPU *sample.CPUMeter
@@ -98,8 +99,8 @@ func (b *backend) judge(ctx context.Context, err error) *result.Failure {
 		return nil
 	case ctx.Err() != nil:
 		return nil
-	case b.server != nil && b.server.died():
-		f := b.server.failure()
+	case b.server != nil && b.server.Died():
+		f := b.server.Failure()
 		return &f
 	default:
 		var l loadError
@@ -214,14 +215,14 @@ func (b *backend) measureEmpty(parent context.Context) error {
 		return err
 	}
 	defer cancel()
-	if _, err := sample.Settle(ctx, b.server.pid(), b.o.settleEmpty()); err != nil {
+	if _, err := sample.Settle(ctx, b.server.PID(), b.o.settleEmpty()); err != nil {
 		return errors.Join(context.Cause(ctx), err)
 	}
-	if b.empty, err = readServerMemory(ctx, b.server.pid(), b.doors); err != nil {
+	if b.empty, err = readServerMemory(ctx, b.server.PID(), b.doors); err != nil {
 		return err
 	}
 	cancel() // its end is no death
-	if err := b.server.stop(b.o.Force); err != nil {
+	if err := b.server.Stop(b.o.Force); err != nil {
 		return err
 	}
 	b.server = nil
@@ -230,14 +231,14 @@ func (b *backend) measureEmpty(parent context.Context) error {
 
 // findDoors takes the next free ports.
 func (b *backend) findDoors() (err error) {
-	b.doors, b.r.nextPort, err = FindDoors(b.r.nextPort)
+	b.doors, b.r.nextPort, err = process.FindDoors(b.r.nextPort)
 	return err
 }
 
 // startServer starts a server and waits until it answers. The context ends with
 // the server, or by cancel.
 func (b *backend) startServer(parent context.Context, args []string) (context.Context, context.CancelFunc, error) {
-	server, err := startChild(b.o.Server, args, b.logPath(), b.r.cpus.server)
+	server, err := process.Start(b.o.Server, args, b.logPath(), b.r.cpus.server)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -245,13 +246,13 @@ func (b *backend) startServer(parent context.Context, args []string) (context.Co
 	ctx, cancel := context.WithCancelCause(parent)
 	go func() {
 		select {
-		case <-server.exited:
+		case <-server.Ended():
 			cancel(errServerDied)
 		case <-ctx.Done():
 		}
 	}()
 	end := func() { cancel(context.Canceled) }
-	if err := waitReady(ctx, b.doors); err != nil {
+	if err := process.WaitReady(ctx, b.doors); err != nil {
 		end()
 		return nil, nil, err
 	}
@@ -264,7 +265,7 @@ func (b *backend) startLoad(ctx context.Context) error {
 	if b.load, err = startLoad(ctx, b.o, b.doors, b.r.cpus.load); err != nil {
 		return err
 	}
-	if b.serverCPU, err = sample.NewCPUMeter(b.server.pid()); err != nil {
+	if b.serverCPU, err = sample.NewCPUMeter(b.server.PID()); err != nil {
 		return err
 	}
 	b.loadCPU, err = sample.NewCPUMeter(b.load.PID())
@@ -282,9 +283,9 @@ func (b *backend) record(ctx context.Context) error {
 	loadArgs := loadArgs(b.o, b.doors)
 	return b.r.keep(result.Record{Backend: &result.Backend{
 		Name: b.name, Order: b.order, Loops: f.Loops, Rings: f.Rings, Tables: f.Tables,
-		DescriptorLimit: descriptorLimit(b.server.pid()), Banner: b.server.banner(),
+		DescriptorLimit: descriptorLimit(b.server.PID()), Banner: b.server.Banner(),
 		FeaturesAsked: f.Asked, FeaturesGot: f.Got,
-		Command: commandLine(b.o.Server, b.server.cmd.Args[1:]), Binary: fileHash(b.o.Server),
+		Command: commandLine(b.o.Server, b.server.Args()), Binary: fileHash(b.o.Server),
 		LoadCommand: commandLine(loadArgs[0], loadArgs[1:]), LoadBinary: fileHash(b.o.Load[0]),
 		Empty: b.empty, KernelZero: &zero, Stopped: b.stopped,
 	}})
@@ -314,7 +315,7 @@ func (b *backend) checkMemory(target int) error {
 func (b *backend) stop() error {
 	var err error
 	if b.load != nil {
-		if e := b.load.end(b.o.Force); e != nil && b.server != nil && !b.server.gone() {
+		if e := b.load.end(b.o.Force); e != nil && b.server != nil && !b.server.Gone() {
 			err = b.load.explain(e)
 		}
 		b.load = nil
@@ -326,7 +327,7 @@ func (b *backend) stop() error {
 	}
 	b.serverCPU, b.loadCPU = nil, nil
 	if b.server != nil {
-		err = errors.Join(err, b.server.stop(b.o.Force))
+		err = errors.Join(err, b.server.Stop(b.o.Force))
 	}
 	b.server = nil
 	return err

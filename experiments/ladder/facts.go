@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"c1000k/experiments/process"
 	"c1000k/experiments/result"
 	"c1000k/experiments/sample"
 )
@@ -34,8 +35,8 @@ type serverFacts struct {
 }
 
 // askFacts asks the debug door.
-func askFacts(ctx context.Context, d Doors) (serverFacts, error) {
-	body, err := get(ctx, "http://"+d.DebugAddr()+"/facts")
+func askFacts(ctx context.Context, d process.Doors) (serverFacts, error) {
+	body, err := process.Get(ctx, "http://"+d.DebugAddr()+"/facts")
 	if err != nil {
 		return serverFacts{}, err
 	}
@@ -47,7 +48,7 @@ func askFacts(ctx context.Context, d Doors) (serverFacts, error) {
 }
 
 // readServerMemory reads a server's user memory and its Go runtime's share.
-func readServerMemory(ctx context.Context, pid int, d Doors) (*result.Memory, error) {
+func readServerMemory(ctx context.Context, pid int, d process.Doors) (*result.Memory, error) {
 	f, err := askFacts(ctx, d)
 	if err != nil {
 		return nil, err

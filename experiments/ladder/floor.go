@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"c1000k/experiments/floor"
+	"c1000k/experiments/process"
 	"c1000k/experiments/result"
 	"c1000k/experiments/sample"
 )
@@ -18,7 +19,7 @@ func (r *run) floor(ctx context.Context) error {
 		return nil
 	}
 	r.show.begin(floorPhase(r.o))
-	doors, next, err := FindDoors(r.nextPort)
+	doors, next, err := process.FindDoors(r.nextPort)
 	if err != nil {
 		return err
 	}
@@ -40,7 +41,7 @@ func (r *run) floor(ctx context.Context) error {
 }
 
 // acceptFloor measures a bare accept loop.
-func (r *run) acceptFloor(ctx context.Context, doors Doors) error {
+func (r *run) acceptFloor(ctx context.Context, doors process.Doors) error {
 	before, err := kernelAtRest(ctx)
 	if err != nil {
 		return err
@@ -53,7 +54,7 @@ func (r *run) acceptFloor(ctx context.Context, doors Doors) error {
 		return err
 	}
 	a, err := floor.Accept(ctx, floor.AcceptOptions{
-		ServerArgv: r.o.Floor, Host: doors.Host, Port: doors.FirstPort, Ports: FrontPorts, Connections: r.o.FloorCount, Held: held,
+		ServerArgv: r.o.Floor, Host: doors.Host, Port: doors.FirstPort, Ports: process.FrontPorts, Connections: r.o.FloorCount, Held: held,
 	})
 	if err != nil {
 		return r.floorFailed(ctx, "the accept floor", err)
@@ -68,7 +69,7 @@ func (r *run) acceptFloor(ctx context.Context, doors Doors) error {
 }
 
 // loadCeiling measures the load against a loop that answers canned bytes.
-func (r *run) loadCeiling(ctx context.Context, doors Doors) error {
+func (r *run) loadCeiling(ctx context.Context, doors process.Doors) error {
 	p, err := startLoad(ctx, r.o, doors, nil)
 	if err != nil {
 		return r.floorFailed(ctx, "the load's ceiling", err)

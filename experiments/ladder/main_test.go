@@ -3,11 +3,8 @@ package ladder
 import (
 	"fmt"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -26,16 +23,6 @@ func TestMain(m *testing.M) {
 			os.Exit(runRole(os.Args[2:], func(o load.Options) error { return load.Run(o, os.Stdin, os.Stdout) }))
 		case role == "floor-accept":
 			os.Exit(runRole(os.Args[2:], func(o floor.ServeOptions) error { return floor.Serve(o, os.Stdin, os.Stdout) }))
-		case role == "deaf":
-			signal.Ignore(syscall.SIGTERM)
-			fmt.Println("deaf: ready")
-			time.Sleep(time.Minute)
-			os.Exit(0)
-		case role == "speak-and-fail":
-			for i := range 20 {
-				fmt.Println("line", i)
-			}
-			os.Exit(fakeExit)
 		}
 	}
 	os.Exit(m.Run())
@@ -56,4 +43,14 @@ func runRole[O any](args []string, run func(O) error) int {
 		return 1
 	}
 	return 0
+}
+
+// self is the test binary.
+func self(t *testing.T) string {
+	t.Helper()
+	path, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"c1000k/experiments/process"
 )
 
 // errNoInput says that nobody can press Enter.
@@ -45,7 +47,7 @@ func place(o *Options) (placement, error) {
 	if o.Pin != PinApart {
 		return placement{}, nil
 	}
-	cpus, err := usableCPUs()
+	cpus, err := process.UsableCPUs()
 	if err != nil {
 		return placement{}, err
 	}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"c1000k/experiments/process"
 	"c1000k/experiments/profdiff"
 )
 
@@ -56,7 +57,7 @@ func (b *backend) profiles(ctx context.Context, target int) error {
 // heapProfile keeps what the server's Go heap holds and has held.
 func (b *backend) heapProfile(ctx context.Context, target int) error {
 	path := b.profilePath(target, "heap")
-	if err := download(ctx, "http://"+b.doors.DebugAddr()+"/debug/pprof/heap", path); err != nil {
+	if err := process.Download(ctx, "http://"+b.doors.DebugAddr()+"/debug/pprof/heap", path); err != nil {
 		return fmt.Errorf("heap profile: %w", err)
 	}
 	err := profdiff.WriteSidecar(path, profdiff.Sidecar{
@@ -80,7 +81,7 @@ func (b *backend) profileUnderPush(ctx context.Context, target int, page, kind s
 	taken := make(chan error, 1)
 	end := time.Now().Add(time.Duration(seconds) * time.Second)
 	go func() {
-		taken <- download(ctx, fmt.Sprintf("http://%s%s?seconds=%d", b.doors.DebugAddr(), page, seconds), b.profilePath(target, kind))
+		taken <- process.Download(ctx, fmt.Sprintf("http://%s%s?seconds=%d", b.doors.DebugAddr(), page, seconds), b.profilePath(target, kind))
 	}()
 	if err := sleep(ctx, profileLead); err != nil {
 		return 0, err

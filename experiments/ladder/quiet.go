@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"c1000k/experiments/process"
 	"c1000k/experiments/result"
 	"c1000k/experiments/sample"
 )
@@ -25,7 +26,7 @@ const (
 func noisy(before, after sample.Machine) []string {
 	var why []string
 	wall := after.At.Sub(before.At)
-	if cpus, err := usableCPUs(); err == nil && wall > 0 {
+	if cpus, err := process.UsableCPUs(); err == nil && wall > 0 {
 		steal := float64(after.Steal-before.Steal) / (float64(wall) * float64(len(cpus)))
 		if steal > maxStealFraction {
 			why = append(why, fmt.Sprintf("steal %.1f %% of the processors' time", 100*steal))
@@ -39,7 +40,7 @@ func noisy(before, after sample.Machine) []string {
 
 // serverListeners are the sockets that a server has beside its connections:
 // front, admin and debug door.
-const serverListeners = FrontPorts + 2
+const serverListeners = process.FrontPorts + 2
 
 // countedFree is how many sockets the kernel's count of objects may be off: a
 // processor keeps some free ones at hand, and they count as used.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"golang.org/x/sys/unix"
+
+	"c1000k/experiments/process"
 )
 
 // The parts of the kernel's sock_diag that are used; x/sys has no names for
@@ -35,7 +37,7 @@ type endpoints struct {
 // countEndpoints asks the kernel for the established connections of the doors
 // in front of d, both ends. It copies about 100 bytes a connection out of the
 // kernel, so it is for confirmation, not for watching.
-func countEndpoints(d Doors) (endpoints, error) {
+func countEndpoints(d process.Doors) (endpoints, error) {
 	var e endpoints
 	var err error
 	if e.Server, err = countPorts(opSourceGE, opSourceLE, d.FirstPort, d.LastPort); err != nil {

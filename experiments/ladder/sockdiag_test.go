@@ -3,6 +3,8 @@ package ladder
 import (
 	"net"
 	"testing"
+
+	"c1000k/experiments/process"
 )
 
 // TestCountEndpoints proves that the kernel's list gives exactly the
@@ -32,7 +34,7 @@ func TestCountEndpoints(t *testing.T) {
 	}
 	front, beside := listen(0), listen(0)
 	port := front.Addr().(*net.TCPAddr).Port
-	d := Doors{Host: "127.0.0.1", FirstPort: port, LastPort: port}
+	d := process.Doors{Host: "127.0.0.1", FirstPort: port, LastPort: port}
 	count := func() endpoints {
 		e, err := countEndpoints(d)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"c1000k/experiments/process"
 	"c1000k/experiments/result"
 	"c1000k/experiments/sample"
 )
@@ -31,7 +32,7 @@ func (b *backend) step(ctx context.Context, index, target int) error {
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			err = errors.Join(cause, err)
-		} else if !errors.As(err, new(keepError)) && b.server.died() {
+		} else if !errors.As(err, new(keepError)) && b.server.Died() {
 			err = errors.Join(errServerDied, err)
 		}
 		s.Cut = cutReason(err, b.during)
@@ -177,7 +178,7 @@ func (b *backend) open(ctx context.Context, s *result.Step) error {
 func (b *backend) awaitHeld(ctx context.Context, n int) (int, error) {
 	start := time.Now()
 	for {
-		info, err := askInfo(ctx, b.doors)
+		info, err := process.AskInfo(ctx, b.doors)
 		if err != nil {
 			return 0, err
 		}
@@ -198,7 +199,7 @@ func (b *backend) awaitHeld(ctx context.Context, n int) (int, error) {
 func (b *backend) memory(ctx context.Context) (*sample.Settled, *result.Memory, *sample.KernelDelta, error) {
 	limits := b.o.settle()
 	b.begin(phaseSettle, limits.Window.Seconds()+1)
-	settled, err := sample.Settle(ctx, b.server.pid(), limits)
+	settled, err := sample.Settle(ctx, b.server.PID(), limits)
 	if err != nil {
 		return &settled, nil, nil, err
 	}
@@ -207,7 +208,7 @@ func (b *backend) memory(ctx context.Context) (*sample.Settled, *result.Memory, 
 		return &settled, nil, nil, err
 	}
 	delta := kernel.Since(b.zero)
-	memory, err := readServerMemory(ctx, b.server.pid(), b.doors)
+	memory, err := readServerMemory(ctx, b.server.PID(), b.doors)
 	return &settled, memory, &delta, err
 }
 
@@ -238,7 +239,7 @@ func (b *backend) pauseHere(ctx context.Context, target int) error {
 		return nil
 	}
 	b.r.show.line("%s holds %s on %s: admin http://%s, debug http://%s, pid %d. Enter goes on",
-		b.name, grouped(target), b.doors.FrontFlag(), b.doors.AdminAddr(), b.doors.DebugAddr(), b.server.pid())
+		b.name, grouped(target), b.doors.FrontFlag(), b.doors.AdminAddr(), b.doors.DebugAddr(), b.server.PID())
 	defer b.r.show.pause()()
 	return b.r.awaitEnter(ctx)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"c1000k/experiments/load"
+	"c1000k/experiments/process"
 	"c1000k/experiments/result"
 )
 
@@ -25,21 +26,21 @@ type loadProcess struct {
 }
 
 // loadArgs is the command line of a load for a server.
-func loadArgs(o *Options, d Doors) []string {
+func loadArgs(o *Options, d process.Doors) []string {
 	return append(slices.Clone(o.Load),
-		"--host="+d.Host, "--port="+strconv.Itoa(d.FirstPort), "--ports="+strconv.Itoa(FrontPorts),
+		"--host="+d.Host, "--port="+strconv.Itoa(d.FirstPort), "--ports="+strconv.Itoa(process.FrontPorts),
 		"--connections="+strconv.Itoa(o.To), "--subscribers="+strconv.Itoa(o.SubscribersPerChannel))
 }
 
 // startLoad starts a load on its processors.
-func startLoad(ctx context.Context, o *Options, d Doors, cpus []int) (*loadProcess, error) {
+func startLoad(ctx context.Context, o *Options, d process.Doors, cpus []int) (*loadProcess, error) {
 	p := &loadProcess{admin: d.AdminAddr(), log: &tailWriter{}}
 	started := make(chan error)
 	go func() {
 		// The process inherits the binding of the thread that starts it, and the
 		// thread ends here.
 		runtime.LockOSThread()
-		err := bindThread(cpus)
+		err := process.BindThread(cpus)
 		if err == nil {
 			p.Client, err = load.Start(ctx, loadArgs(o, d), p.log)
 		}
@@ -266,5 +267,5 @@ func (w *tailWriter) Write(p []byte) (int, error) {
 func (w *tailWriter) lines() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return lastLines(string(w.text))
+	return process.LastLines(string(w.text))
 }

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"c1000k/experiments/process"
 	"c1000k/experiments/sample"
 )
 
@@ -151,7 +152,7 @@ func measureCell(ctx context.Context, o Options, path, mode string, rep int) (re
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, s.process.stop()) }()
+	defer func() { err = errors.Join(err, s.process.Stop(nil)) }()
 	way := route{addr: s.front}
 	var n *Nginx
 	if path != Direct {
@@ -205,12 +206,12 @@ type sight struct {
 
 // look waits until memory has come to rest and reads it.
 func look(ctx context.Context, s *server, n *Nginx) (v sight, err error) {
-	settled, err := sample.Settle(ctx, s.process.pid(), settleLimits)
+	settled, err := sample.Settle(ctx, s.process.PID(), settleLimits)
 	if err != nil {
 		return v, err
 	}
 	v.settled = settled.Settled
-	if v.server, err = proportional(s.process.pid()); err != nil {
+	if v.server, err = proportional(s.process.PID()); err != nil {
 		return v, err
 	}
 	if n != nil {
@@ -243,7 +244,7 @@ func proportional(pid int) (int64, error) {
 
 // server is a running comet server.
 type server struct {
-	process      *process
+	process      *process.Process
 	front, admin string
 }
 
@@ -252,13 +253,13 @@ var servingLine = regexp.MustCompile(`msg=serving .* front=(\S+) admin=(\S+) `)
 // startServer starts a server that no timer disturbs, and waits until it serves.
 func startServer(dir string, o Options) (*server, error) {
 	log := filepath.Join(dir, "server.log")
-	p, err := startProcess(log, o.Server, "--engine="+o.Engine, "--front=127.0.0.1:0", "--admin=127.0.0.1:0", "--debug=none",
-		"--polling-timeout=1h")
+	p, err := process.Start(o.Server, []string{"--engine=" + o.Engine, "--front=127.0.0.1:0", "--admin=127.0.0.1:0", "--debug=none",
+		"--polling-timeout=1h"}, log, nil)
 	if err != nil {
 		return nil, err
 	}
 	s := &server{process: p}
-	err = p.await(func() bool {
+	err = p.Await(func() bool {
 		text, err := os.ReadFile(log)
 		m := servingLine.FindSubmatch(text)
 		if err != nil || m == nil {
@@ -269,7 +270,7 @@ func startServer(dir string, o Options) (*server, error) {
 	})
 	if err != nil {
 		words, _ := os.ReadFile(log)
-		return nil, errors.Join(fmt.Errorf("the server does not start: %w: %s", err, words), p.stop())
+		return nil, errors.Join(fmt.Errorf("the server does not start: %w: %s", err, words), p.Stop(nil))
 	}
 	return s, nil
 }

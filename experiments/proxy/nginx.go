@@ -10,13 +10,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
-	"time"
-)
 
-const (
-	startPatience = 30 * time.Second
-	stopPatience  = 10 * time.Second
+	"c1000k/experiments/process"
 )
 
 // Nginx is a running nginx. It belongs to one goroutine.
@@ -26,7 +21,7 @@ type Nginx struct {
 	Addr  string
 	Trust *x509.CertPool
 
-	process *process
+	process *process.Process
 }
 
 // Find looks for nginx. The error says what to install.
@@ -69,11 +64,12 @@ func Start(dir, recommended string, tls bool, upstream []string) (*Nginx, error)
 		return nil, err
 	}
 	log := filepath.Join(dir, "error.log")
-	n.process, err = startProcess(filepath.Join(dir, "start.log"), path, "-p", dir, "-c", file, "-e", log, "-g", "daemon off;")
+	args := []string{"-p", dir, "-c", file, "-e", log, "-g", "daemon off;"}
+	n.process, err = process.Start(path, args, filepath.Join(dir, "start.log"), nil)
 	if err != nil {
 		return nil, err
 	}
-	err = n.process.await(func() bool {
+	err = n.process.Await(func() bool {
 		c, err := net.Dial("tcp", addr)
 		if err == nil {
 			c.Close()
@@ -99,7 +95,7 @@ func freeAddr() (string, error) {
 
 // PIDs are nginx's processes: the master and its workers.
 func (n *Nginx) PIDs() ([]int, error) {
-	master := n.process.pid()
+	master := n.process.PID()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", master, master))
 	if err != nil {
 		return nil, fmt.Errorf("find nginx's workers: %w", err)
@@ -116,59 +112,4 @@ func (n *Nginx) PIDs() ([]int, error) {
 }
 
 // Stop ends nginx with all its connections and returns when it is gone.
-func (n *Nginx) Stop() error { return n.process.stop() }
-
-// process is a program that runs until it is stopped.
-type process struct {
-	cmd   *exec.Cmd
-	ended chan struct{}
-}
-
-// startProcess starts a program with its output in a file.
-func startProcess(log, path string, args ...string) (*process, error) {
-	out, err := os.Create(log)
-	if err != nil {
-		return nil, err
-	}
-	defer out.Close()
-	p := &process{cmd: exec.Command(path, args...), ended: make(chan struct{})}
-	p.cmd.Stdout, p.cmd.Stderr = out, out
-	if err := p.cmd.Start(); err != nil {
-		return nil, err
-	}
-	go func() {
-		p.cmd.Wait()
-		close(p.ended)
-	}()
-	return p, nil
-}
-
-func (p *process) pid() int { return p.cmd.Process.Pid }
-
-// await waits until ready is true. It fails where the process ends before.
-func (p *process) await(ready func() bool) error {
-	for deadline := time.Now().Add(startPatience); !ready(); {
-		select {
-		case <-p.ended:
-			return fmt.Errorf("it ended (%v)", p.cmd.ProcessState)
-		case <-time.After(10 * time.Millisecond):
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("nothing came of it in %v", startPatience)
-		}
-	}
-	return nil
-}
-
-// stop asks the process to end, and makes it end where it does not.
-func (p *process) stop() error {
-	p.cmd.Process.Signal(syscall.SIGTERM) // an error says that it has ended
-	select {
-	case <-p.ended:
-		return nil
-	case <-time.After(stopPatience):
-	}
-	p.cmd.Process.Kill()
-	<-p.ended
-	return fmt.Errorf("process %d did not end when it was asked to, and was killed", p.pid())
-}
+func (n *Nginx) Stop() error { return n.process.Stop(nil) }

@@ -1,4 +1,4 @@
-package ladder
+package process
 
 import (
 	"context"
@@ -15,9 +15,9 @@ import (
 // maxReply bounds what is read of a reply of the server's doors, in bytes.
 const maxReply = 1 << 20
 
-// askPatience is how long a door may take to answer a short question. A loop in
+// AskPatience is how long a door may take to answer a short question. A loop in
 // the middle of a broadcast to a million answers late.
-const askPatience = 30 * time.Second
+const AskPatience = 30 * time.Second
 
 // readyPatience is how long a server may take from its start to its first
 // answer; --prefault touches all its memory before.
@@ -37,9 +37,9 @@ type Info struct {
 // answer, so that they are not among those counted.
 var client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true, Proxy: nil}}
 
-// get reads one page of a door.
-func get(ctx context.Context, url string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, askPatience)
+// Get reads one page of a door.
+func Get(ctx context.Context, url string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, AskPatience)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -60,9 +60,9 @@ func get(ctx context.Context, url string) ([]byte, error) {
 	return body, nil
 }
 
-// askInfo asks the server how many subscribers it holds.
-func askInfo(ctx context.Context, d Doors) (Info, error) {
-	body, err := get(ctx, "http://"+d.AdminAddr()+"/info")
+// AskInfo asks the server how many subscribers it holds.
+func AskInfo(ctx context.Context, d Doors) (Info, error) {
+	body, err := Get(ctx, "http://"+d.AdminAddr()+"/info")
 	if err != nil {
 		return Info{}, err
 	}
@@ -73,24 +73,26 @@ func askInfo(ctx context.Context, d Doors) (Info, error) {
 	return i, nil
 }
 
-// waitReady waits until the server answers. The context ends with the server.
-func waitReady(ctx context.Context, d Doors) error {
+// WaitReady waits until the server answers. The context ends with the server.
+func WaitReady(ctx context.Context, d Doors) error {
 	start := time.Now()
 	for {
-		if _, err := askInfo(ctx, d); err == nil {
+		if _, err := AskInfo(ctx, d); err == nil {
 			return nil
 		} else if time.Since(start) > readyPatience {
 			return fmt.Errorf("the server did not answer within %v: %w", readyPatience, err)
 		}
-		if err := sleep(ctx, readyPoll); err != nil {
-			return err
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(readyPoll):
 		}
 	}
 }
 
-// download keeps what a debug page gives, whole, in a file. A broken download
+// Download keeps what a debug page gives, whole, in a file. A broken download
 // leaves no file.
-func download(ctx context.Context, url, path string) (err error) {
+func Download(ctx context.Context, url, path string) (err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err

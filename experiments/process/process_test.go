@@ -1,4 +1,4 @@
-package ladder
+package process
 
 import (
 	"os"
@@ -35,22 +35,22 @@ func awaitText(t *testing.T, path, text string) {
 // its exit status and its last lines, and that its log keeps all of them.
 func TestChildThatFails(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "log")
-	c, err := startChild(self(t), []string{"speak-and-fail"}, log, nil)
+	c, err := Start(self(t), []string{"speak-and-fail"}, log, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	<-c.exited
-	f := c.failure()
+	<-c.ended
+	f := c.Failure()
 	if f.ExitStatus == nil || *f.ExitStatus != fakeExit || f.Signal != "" {
 		t.Errorf("exit status %v, signal %q", f.ExitStatus, f.Signal)
 	}
 	if n := len(f.LastLines); n != logTailLines || f.LastLines[n-1] != "line 19" {
 		t.Errorf("last lines %q", f.LastLines)
 	}
-	if b := c.banner(); len(b) != 20 || b[0] != "line 0" {
+	if b := c.Banner(); len(b) != 20 || b[0] != "line 0" {
 		t.Errorf("banner %q", b)
 	}
-	if err := c.stop(nil); err != nil {
+	if err := c.Stop(nil); err != nil {
 		t.Errorf("stopping what is gone: %v", err)
 	}
 }
@@ -59,20 +59,20 @@ func TestChildThatFails(t *testing.T) {
 // the user insists, and that the use of force is told.
 func TestForce(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "log")
-	c, err := startChild(self(t), []string{"deaf"}, log, nil)
+	c, err := Start(self(t), []string{"deaf"}, log, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	awaitText(t, log, "ready")
 	force := make(chan struct{})
 	close(force)
-	if err := c.stop(force); err == nil || !strings.Contains(err.Error(), "killed") {
+	if err := c.Stop(force); err == nil || !strings.Contains(err.Error(), "killed") {
 		t.Errorf("stop: %v", err)
 	}
-	if !c.gone() {
+	if !c.Gone() {
 		t.Fatal("the process is still there")
 	}
-	if f := c.failure(); f.Signal != "SIGKILL" || f.ExitStatus != nil {
+	if f := c.Failure(); f.Signal != "SIGKILL" || f.ExitStatus != nil {
 		t.Errorf("%+v", f)
 	}
 }
@@ -81,18 +81,18 @@ func TestForce(t *testing.T) {
 // error, and that one that is killed is, even before anybody has waited for it.
 func TestDeath(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "log")
-	c, err := startChild(self(t), []string{"deaf"}, log, nil)
+	c, err := Start(self(t), []string{"deaf"}, log, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	awaitText(t, log, "ready")
-	if c.exiting() || c.died() {
+	if c.exiting() || c.Died() {
 		t.Error("a living process is said to be dead")
 	}
 	if err := c.cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	if !c.died() || !c.gone() || !c.exiting() {
+	if !c.Died() || !c.Gone() || !c.exiting() {
 		t.Error("a killed process is said to live")
 	}
 }
@@ -100,16 +100,16 @@ func TestDeath(t *testing.T) {
 // TestPinnedChild proves that a process gets the processors it is given, and
 // that the ladder keeps its own.
 func TestPinnedChild(t *testing.T) {
-	before, err := usableCPUs()
+	before, err := UsableCPUs()
 	if err != nil {
 		t.Fatal(err)
 	}
 	log := filepath.Join(t.TempDir(), "log")
-	c, err := startChild("/bin/sh", []string{"-c", "grep Cpus_allowed_list /proc/self/status"}, log, before[:1])
+	c, err := Start("/bin/sh", []string{"-c", "grep Cpus_allowed_list /proc/self/status"}, log, before[:1])
 	if err != nil {
 		t.Fatal(err)
 	}
-	<-c.exited
+	<-c.ended
 	text, err := os.ReadFile(log)
 	if err != nil {
 		t.Fatal(err)
@@ -118,7 +118,7 @@ func TestPinnedChild(t *testing.T) {
 	if len(fields) != 2 || fields[1] != "0" && len(before) == 1 || strings.ContainsAny(fields[1], ",-") {
 		t.Errorf("bound to %v, the process says %q", before[:1], fields)
 	}
-	if after, err := usableCPUs(); err != nil || !slices.Equal(before, after) {
+	if after, err := UsableCPUs(); err != nil || !slices.Equal(before, after) {
 		t.Errorf("processors before %v, after %v (%v)", before, after, err)
 	}
 }
@@ -126,7 +126,7 @@ func TestPinnedChild(t *testing.T) {
 // TestMissingProgram proves that a program that is not there is an error at the
 // start.
 func TestMissingProgram(t *testing.T) {
-	_, err := startChild(filepath.Join(t.TempDir(), "none"), nil, filepath.Join(t.TempDir(), "log"), nil)
+	_, err := Start(filepath.Join(t.TempDir(), "none"), nil, filepath.Join(t.TempDir(), "log"), nil)
 	if err == nil || !strings.Contains(err.Error(), "no such file") {
 		t.Errorf("%v", err)
 	}

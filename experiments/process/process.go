@@ -1,4 +1,4 @@
-package ladder
+package process
 
 import (
 	"bytes"
@@ -32,45 +32,45 @@ const (
 	logLineBytes = 300
 )
 
-// child is a running server process. It belongs to one goroutine, but exited
+// Process is a running server process. It belongs to one goroutine, but Ended
 // may be read from any.
-type child struct {
+type Process struct {
 	cmd     *exec.Cmd
 	logPath string
 	logFrom int64 // where its own lines begin
-	// exited is closed when the process is gone; err is its outcome from then on.
-	exited chan struct{}
-	err    error
+	// ended is closed when the process is gone; err is its outcome from then on.
+	ended chan struct{}
+	err   error
 }
 
-// startChild starts a program with its output appended to the log at logPath,
-// on the processors of cpus (nil: on all).
-func startChild(path string, args []string, logPath string, cpus []int) (*child, error) {
+// Start starts a program with its output appended to the log at logPath, on the
+// processors of cpus (nil: on all).
+func Start(path string, args []string, logPath string, cpus []int) (*Process, error) {
 	log, err := os.OpenFile(logPath, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("keep the server's log: %w", err)
 	}
 	defer log.Close() // the child has its own
 	fmt.Fprintf(log, "$ %s %s\n", filepath.Base(path), strings.Join(args, " "))
-	c := &child{cmd: exec.Command(path, args...), logPath: logPath, exited: make(chan struct{})}
+	c := &Process{cmd: exec.Command(path, args...), logPath: logPath, ended: make(chan struct{})}
 	if st, err := log.Stat(); err == nil {
 		c.logFrom = st.Size()
 	}
 	c.cmd.Stdout, c.cmd.Stderr = log, log
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{
-		// A group of its own: Ctrl-C goes to the ladder, which ends its children
-		// in order and measures no dying server.
+		// A group of its own: Ctrl-C goes to the experiment, which ends its
+		// children in order and measures no dying server.
 		Setpgid: true,
-		// Where the ladder itself is killed, the server shall not outlive it.
+		// Where the experiment itself is killed, the server shall not outlive it.
 		Pdeathsig: syscall.SIGTERM,
 	}
 	started := make(chan error)
 	go func() {
 		// The kernel binds Pdeathsig to the thread that forked, and a child
 		// inherits its processors from it: so this thread is kept for as long
-		// as the child lives, and ends with it.
+		// as the Process lives, and ends with it.
 		runtime.LockOSThread()
-		err := bindThread(cpus)
+		err := BindThread(cpus)
 		if err == nil {
 			err = c.cmd.Start()
 		}
@@ -79,7 +79,7 @@ func startChild(path string, args []string, logPath string, cpus []int) (*child,
 			return
 		}
 		c.err = c.cmd.Wait()
-		close(c.exited)
+		close(c.ended)
 	}()
 	if err := <-started; err != nil {
 		return nil, fmt.Errorf("start %s: %w", path, err)
@@ -87,37 +87,59 @@ func startChild(path string, args []string, logPath string, cpus []int) (*child,
 	return c, nil
 }
 
-// pid is the process's number.
-func (c *child) pid() int { return c.cmd.Process.Pid }
+// Ended is closed when the process is gone.
+func (c *Process) Ended() <-chan struct{} { return c.ended }
 
-// gone tells whether the process has ended.
-func (c *child) gone() bool {
+// Args are the program's arguments.
+func (c *Process) Args() []string { return c.cmd.Args[1:] }
+
+// PID is the process's number.
+func (c *Process) PID() int { return c.cmd.Process.Pid }
+
+// Await waits until ready is true. It fails where the process ends before, or
+// takes too long.
+func (c *Process) Await(ready func() bool) error {
+	for deadline := time.Now().Add(readyPatience); !ready(); {
+		select {
+		case <-c.ended:
+			return fmt.Errorf("it ended (%v)", c.cmd.ProcessState)
+		case <-time.After(readyPoll):
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("nothing came of it in %v", readyPatience)
+		}
+	}
+	return nil
+}
+
+// Gone tells whether the process has ended.
+func (c *Process) Gone() bool {
 	select {
-	case <-c.exited:
+	case <-c.ended:
 		return true
 	default:
 		return false
 	}
 }
 
-// stop asks the process to leave, and makes it leave when it does not, or as
+// Stop asks the process to leave, and makes it leave when it does not, or as
 // soon as force is closed. It returns when the process is gone; an error tells
 // that force was needed.
-func (c *child) stop(force <-chan struct{}) error {
-	if c.gone() {
+func (c *Process) Stop(force <-chan struct{}) error {
+	if c.Gone() {
 		return nil
 	}
 	if err := c.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return fmt.Errorf("ask process %d to leave: %w", c.pid(), err)
+		return fmt.Errorf("ask process %d to leave: %w", c.PID(), err)
 	}
 	if c.waitExit(stopPatience, force) {
 		return nil
 	}
 	if err := c.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return fmt.Errorf("kill process %d: %w", c.pid(), err)
+		return fmt.Errorf("kill process %d: %w", c.PID(), err)
 	}
 	if !c.waitExit(killPatience, nil) {
-		return fmt.Errorf("process %d is still there %v after it was killed", c.pid(), killPatience)
+		return fmt.Errorf("process %d is still there %v after it was killed", c.PID(), killPatience)
 	}
 	return errors.New("the server did not leave when it was asked to (SIGTERM) and was killed")
 }
@@ -129,15 +151,15 @@ const (
 	deathPatience = 90 * time.Second
 )
 
-// died tells, after an error that a death would explain, whether the process is
-// gone or going; it waits until it is gone.
-func (c *child) died() bool {
+// Died tells, after an error that a death would explain, whether the process is
+// Gone or going; it waits until it is gone.
+func (c *Process) Died() bool {
 	return c.waitExit(deathNotice, nil) || c.exiting() && c.waitExit(deathPatience, nil)
 }
 
 // exiting tells whether the kernel is taking the process down.
-func (c *child) exiting() bool {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", c.pid()))
+func (c *Process) exiting() bool {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", c.PID()))
 	if err != nil {
 		return true
 	}
@@ -152,11 +174,11 @@ func (c *child) exiting() bool {
 }
 
 // waitExit waits for the end of the process, until force is closed at the latest.
-func (c *child) waitExit(longest time.Duration, force <-chan struct{}) bool {
+func (c *Process) waitExit(longest time.Duration, force <-chan struct{}) bool {
 	timer := time.NewTimer(longest)
 	defer timer.Stop()
 	select {
-	case <-c.exited:
+	case <-c.ended:
 		return true
 	case <-force:
 		return false
@@ -165,8 +187,8 @@ func (c *child) waitExit(longest time.Duration, force <-chan struct{}) bool {
 	}
 }
 
-// failure describes a process that ended by itself: how, and its last words.
-func (c *child) failure() result.Failure {
+// Failure describes a process that ended by itself: how, and its last words.
+func (c *Process) Failure() result.Failure {
 	f := result.Failure{Process: "server", Reason: "ended by itself", LastLines: tail(c.logPath, c.logFrom)}
 	state := c.cmd.ProcessState
 	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
@@ -181,8 +203,8 @@ func (c *child) failure() result.Failure {
 // maxBanner bounds what is kept of a server's first lines.
 const maxBanner = 60
 
-// banner reads the first lines of the process's log.
-func (c *child) banner() []string {
+// Banner reads the first lines of the process's log.
+func (c *Process) Banner() []string {
 	text, err := os.ReadFile(c.logPath)
 	if err != nil || int64(len(text)) < c.logFrom {
 		return nil
@@ -211,11 +233,11 @@ func tail(path string, from int64) []string {
 	if _, err := b.ReadFrom(io.NewSectionReader(f, from, longest)); err != nil {
 		return nil
 	}
-	return lastLines(b.String())
+	return LastLines(b.String())
 }
 
-// lastLines cuts a text to as many lines as a message quotes.
-func lastLines(text string) []string {
+// LastLines cuts a text to as many lines as a message quotes.
+func LastLines(text string) []string {
 	text = strings.TrimRight(text, "\n")
 	if text == "" {
 		return nil
@@ -230,8 +252,8 @@ func lastLines(text string) []string {
 	return all
 }
 
-// bindThread binds the calling thread to cpus; no cpus: to none.
-func bindThread(cpus []int) error {
+// BindThread binds the calling thread to cpus; no cpus: to none.
+func BindThread(cpus []int) error {
 	if len(cpus) == 0 {
 		return nil
 	}
@@ -245,8 +267,8 @@ func bindThread(cpus []int) error {
 	return nil
 }
 
-// usableCPUs lists the processors this process may use.
-func usableCPUs() ([]int, error) {
+// UsableCPUs lists the processors this process may use.
+func UsableCPUs() ([]int, error) {
 	var set unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &set); err != nil {
 		return nil, fmt.Errorf("read the processors this process may use: %w", err)
