@@ -17,9 +17,10 @@ type ring struct {
 	base      uint32   // the first connection's number
 	state     []uint32 // by slot; see conn.go
 	queue     slotQueue
-	receiving int // receives submitted and not completed
-	free      int // slots that an accept may take
-	singles   int // single accepts submitted and not completed
+	receiving int    // receives submitted and not completed
+	prompt    uint32 // entries filled that complete within their submission
+	free      int    // slots that an accept may take
+	singles   int    // single accepts submitted and not completed
 	eventFD   int
 	active    bool // on the loop's list; its eventfd is silent
 	awaited   bool // the parent's read of the eventfd is armed

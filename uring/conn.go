@@ -203,6 +203,7 @@ func (l *loop) issueRecvs(r *ring) {
 		*st |= fRecv
 		r.receiving++
 		e := l.entry(r)
+		r.prompt++
 		e.PrepareRecv(int(slot), 0, 0, unix.MSG_DONTWAIT)
 		e.Flags = giouring.SqeFixedFile | giouring.SqeBufferSelect
 		e.BufIG = bufferGroup

@@ -72,9 +72,10 @@
 // Short of a table's end all loops that have room are woken for each
 // connection, and all but one find nothing.
 //
-// The kernel runs about 20 pieces of its deferred work in an enter that does
-// not wait. Asking for more by a wait of no time costs a timer, about 30 µs, so
-// a burst on a child ring takes an enter for each 20.
+// The kernel runs about 20 pieces of its deferred work in an enter that waits for
+// no more completions than that. A busy turn waits for as many as its own sends
+// and receives bring at once, so that as much work is run; a burst that finds
+// nothing to send takes an enter for each 20.
 //
 // Stop ends what the kernel might still read from the core's memory, and waits
 // for that; the sockets themselves end when the kernel has taken the rings

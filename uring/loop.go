@@ -21,8 +21,10 @@ const (
 	// A loop is loaded while it reads at least loadedCompletions in each
 	// loadWindowNS, about a tenth of what one can do, and loadedPerWait for
 	// each time it waits. One that answers requests which come one after the
-	// other finds one or two each time.
+	// other finds one or two each time. A window is longer where others had the
+	// processor meanwhile; past loadMemoryNS it says nothing of now.
 	loadWindowNS      = 1e6
+	loadMemoryNS      = 10e6
 	loadedCompletions = 48
 	loadedPerWait     = 4
 )
@@ -228,20 +230,35 @@ func (l *loop) sleep(p *ring, deadline int64) {
 // judge decides once a window whether the loop is loaded.
 func (l *loop) judge() {
 	if l.now-l.window >= loadWindowNS {
-		l.loaded = l.reaped >= loadedCompletions && l.reaped >= loadedPerWait*l.waited && l.now-l.window < 2*loadWindowNS
+		l.loaded = l.reaped >= loadedCompletions && l.reaped >= loadedPerWait*l.waited && l.now-l.window < loadMemoryNS
 		l.window, l.reaped, l.waited = l.now, 0, 0
 	}
 }
 
-// enterNow submits and collects without waiting. The kernel runs at most 20
-// pieces of its work then; asking for more by a wait of no time made each turn
-// of an almost idle ring about 30 µs dearer.
-func (l *loop) enterNow(r *ring) { l.enter(r, 0, giouring.EnterGetEvents, nil) }
+// kernelWork is how many pieces of its deferred work the kernel runs in an enter
+// that waits for no more completions than that.
+const kernelWork = 20
+
+// enterNow submits and collects without waiting. The kernel runs kernelWork pieces
+// of its work then, and more only where more completions are waited for. As many
+// are asked for as will be there anyway, by what completes within its submission:
+// so there is no wait, but as much work is done as goes out. Where a send does not
+// complete after all, the shortest wait ends it; that costs a timer, about 30 µs.
+func (l *loop) enterNow(r *ring) {
+	sure := r.ready() + r.prompt
+	if sure <= kernelWork {
+		l.enter(r, 0, giouring.EnterGetEvents, nil)
+		return
+	}
+	l.wait.set(1, 0)
+	l.enter(r, sure, giouring.EnterGetEvents, l.wait)
+}
 
 // enter is the one place where the loop goes to the kernel.
 func (l *loop) enter(r *ring, wait, flags uint32, arg *waitArg) {
 	r.advance()
 	r.buf.publish()
+	r.prompt = 0
 	l.count.n[cEnters]++
 	errno := r.enter(wait, flags, arg)
 	if r.overflowed() {

@@ -105,6 +105,7 @@ func (l *loop) send(a *comet.Action) {
 // submitSend submits what is left of record i.
 func (l *loop) submitSend(r *ring, slot, i uint32) {
 	e := l.entry(r)
+	r.prompt++
 	s := &l.sends.rec[i]
 	if left := s.count - s.first; left == 1 {
 		v := &s.iov[s.first]
