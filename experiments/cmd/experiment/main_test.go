@@ -9,13 +9,15 @@ import (
 	"strings"
 	"testing"
 
+	"c1000k/experiments/floor"
 	"c1000k/experiments/result"
+	"c1000k/uring"
 )
 
-// TestMain lets the test binary be the load and the floor that a ladder starts:
-// it takes its own program for them.
+// TestMain lets the test binary be the load and the floor that an
+// experiment starts: it takes its own program for them.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && slices.Contains([]string{"load", "floor-accept"}, os.Args[1]) {
+	if len(os.Args) > 1 && slices.Contains([]string{"load", "floor-accept", "floor-turn"}, os.Args[1]) {
 		os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 	}
 	os.Exit(m.Run())
@@ -83,6 +85,10 @@ func TestUsage(t *testing.T) {
 		{"profdiff a b --by heart", "--by"},
 		{"profdiff a b --top 0", "--top"},
 		{"profdiff a b --ignore (", "--ignore"},
+		{"turns --kind both", "--kind"},
+		{"turns --connections 0", "--connections"},
+		{"turns --subjects pigeon", "pigeon"},
+		{"turns --again /nowhere", "/nowhere"},
 		{"benchmark 127.0.0.1", "<port>"},
 		{"benchmark 127.0.0.1 65500", "65535"},
 		{"benchmark 127.0.0.1 8100 --step 0", "--step"},
@@ -150,15 +156,10 @@ func TestBenchmarkEnds(t *testing.T) {
 	}
 }
 
-// TestRealLadder proves the whole path once, with the real server and the real
-// load: some hundred connections on io_uring and on epoll, every message
-// delivered once, and the report of it regenerated to the same bytes.
-func TestRealLadder(t *testing.T) {
-	if testing.Short() {
-		t.Skip("-short: the real ladder builds the server and takes half a minute")
-	}
-	dir := t.TempDir()
-	server := filepath.Join(dir, "comet")
+// realServer builds the server.
+func realServer(t *testing.T) string {
+	t.Helper()
+	server := filepath.Join(t.TempDir(), "comet")
 	build := exec.Command("go", "build", "-o", server, "c1000k/comet/cmd/comet")
 	if flags := os.Getenv("GOFLAGS"); !strings.Contains(flags, "checklinkname") {
 		// Without it the io_uring bindings do not link.
@@ -167,6 +168,56 @@ func TestRealLadder(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build the server: %v\n%s", err, out)
 	}
+	return server
+}
+
+// TestRealTurns proves that turns are measured of real servers and of the floor,
+// of a fan-out and of a broadcast, that the table is made anew to the same bytes,
+// and that a run that fails says why and keeps its data.
+func TestRealTurns(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: the real servers take some seconds")
+	}
+	if err := uring.Probe(); err != nil {
+		t.Skipf("no io_uring here: %v", err)
+	}
+	server, results := realServer(t), t.TempDir()
+	for _, kind := range []string{"fanout", "broadcast"} {
+		exit, stdout, stderr := call("turns", "--server", server, "--kind", kind, "--connections", "100", "--messages", "2", "--rounds", "2",
+			"--subjects", "uring,epoll,"+floor.TurnWrite+","+floor.TurnPollRest, "--results", filepath.Join(results, kind))
+		if exit != exitClean {
+			t.Fatalf("exit %d\n%s\n%s", exit, stdout, stderr)
+		}
+		folders, _ := filepath.Glob(filepath.Join(results, kind, "*-turns"))
+		if len(folders) != 1 {
+			t.Fatalf("folders %v", folders)
+		}
+		table := filepath.Join(folders[0], "table.md")
+		before, err := os.ReadFile(table)
+		if err != nil || strings.Count(string(before), "| 2 |") != 4 || !strings.Contains(string(before), "The floor is ") {
+			t.Errorf("%v\n%s", err, before)
+		}
+		if exit, _, stderr := call("turns", "--again", folders[0]); exit != exitClean {
+			t.Errorf("exit %d, %s", exit, stderr)
+		}
+		if after, err := os.ReadFile(table); err != nil || !bytes.Equal(before, after) {
+			t.Errorf("the table differs when it is made anew (%v)", err)
+		}
+	}
+	exit, _, stderr := call("turns", "--server", "/bin/true", "--subjects", "epoll", "--results", filepath.Join(results, "none"))
+	if exit != exitFailed || !strings.Contains(stderr, "does not start") {
+		t.Errorf("exit %d, %s", exit, stderr)
+	}
+}
+
+// TestRealLadder proves the whole path once, with the real server and the real
+// load: some hundred connections on io_uring and on epoll, every message
+// delivered once, and the report of it regenerated to the same bytes.
+func TestRealLadder(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: the real ladder builds the server and takes half a minute")
+	}
+	dir, server := t.TempDir(), realServer(t)
 	exit, stdout, stderr := call("ladder", "--server", server, "--quick", "--to", "400", "--step", "200", "--idle", "200ms", "--settle", "200ms",
 		"--push", "150", "--port", "18000", "--results", filepath.Join(dir, "results"))
 	folders, err := filepath.Glob(filepath.Join(dir, "results", "*-ladder"))

@@ -27,6 +27,16 @@ func (c *floorAcceptCommand) Run(e *environment) error {
 	return floor.Serve(c.ServeOptions, e.stdin, e.stdout)
 }
 
+// floorTurnCommand is the server of the floor of turns.
+type floorTurnCommand struct {
+	floor.TurnOptions `embed:""`
+}
+
+// Run serves until a signal ends it.
+func (c *floorTurnCommand) Run(e *environment) error {
+	return floor.ServeTurns(e.ctx, c.TurnOptions)
+}
+
 // benchmarkCommand is the article's tool.
 type benchmarkCommand struct {
 	load.BenchmarkOptions `embed:""`

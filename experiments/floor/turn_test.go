@@ -1,0 +1,90 @@
+package floor
+
+import (
+	"context"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"c1000k/experiments/load"
+	"c1000k/uring"
+)
+
+// freePort is a port that was free a moment ago.
+func freePort(t *testing.T) (addr string, port int) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String(), l.Addr().(*net.TCPAddr).Port
+}
+
+// TestTurns proves of each way of the floor that a load finds every message of a
+// push and of a broadcast right, as those of a server.
+func TestTurns(t *testing.T) {
+	if err := uring.Probe(); err != nil {
+		t.Skipf("no io_uring here: %v", err)
+	}
+	for _, way := range Turns {
+		t.Run(way, func(t *testing.T) {
+			const conns = 200
+			front, port := freePort(t)
+			admin, _ := freePort(t)
+			ctx, cancel := context.WithCancel(context.Background())
+			ended := make(chan error)
+			go func() {
+				ended <- ServeTurns(ctx, TurnOptions{Front: front, Admin: admin, Connections: conns, Loops: 2, Way: way})
+			}()
+			defer func() {
+				cancel()
+				if err := <-ended; err != nil {
+					t.Error(err)
+				}
+			}()
+			for range 500 {
+				if c, err := net.Dial("tcp", admin); err == nil {
+					c.Close()
+					break
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+			g, err := load.New(load.Options{Host: "127.0.0.1", Port: port, Ports: 1, Connections: conns, Openers: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer g.End()
+			if _, err := g.Open(ctx, conns, 0, nil); err != nil {
+				t.Fatal(err)
+			}
+			for range 3 {
+				r, err := g.Push(ctx, load.PushOptions{Count: 1, Admin: admin}, nil)
+				if err != nil || !r.Clean() || r.Delivered != conns {
+					t.Fatalf("push: %v, %+v", err, r)
+				}
+			}
+			b, err := g.Broadcast(ctx, load.BroadcastOptions{Count: 2, Admin: admin}, nil)
+			if err != nil || !b.Clean() || b.Rounds[1].Delivered != conns {
+				t.Fatalf("broadcast: %v, %+v", err, b)
+			}
+		})
+	}
+}
+
+// TestTurnsRefuse proves that what cannot be served is refused with the reason.
+func TestTurnsRefuse(t *testing.T) {
+	for _, test := range []struct {
+		o    TurnOptions
+		says string
+	}{
+		{TurnOptions{Way: "pigeon", Connections: 1, Loops: 1}, TurnWrite},
+		{TurnOptions{Way: TurnPoll, Connections: 0, Loops: 1}, "at least one"},
+		{TurnOptions{Way: TurnPoll, Connections: 1, Loops: 1, Front: "nowhere"}, "nowhere"},
+	} {
+		if err := ServeTurns(context.Background(), test.o); err == nil || !strings.Contains(err.Error(), test.says) {
+			t.Errorf("%+v: %v", test.o, err)
+		}
+	}
+}

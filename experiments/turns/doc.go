@@ -1,0 +1,14 @@
+// Package turns measures what a message costs a server: the delivery to each
+// subscriber and the taking of its next poll, beside the floor of the same run.
+//
+// A cell is a fresh server with a fresh load. It holds its connections, gets some
+// messages unmeasured and then the measured ones, one after the other: each goes
+// out when all have polled again. The server's CPU from before the first to after
+// the last, by the sum over its threads, divided by the deliveries is the cell's
+// figure. Cells follow each other in rounds, forwards and backwards in turn, so
+// that what drifts falls on all; the round is the repetition.
+//
+// The floor of a round is the cheapest of the bare loops of package floor, which
+// send the same bytes to as many sockets and know nothing of them. Which of them
+// that is, is decided by the medians, once for all rounds.
+package turns
