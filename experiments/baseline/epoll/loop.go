@@ -25,10 +25,10 @@ const (
 	// its own count allows one. The table is shared then, and whoever took the
 	// descriptor may give it back unseen.
 	starvedRetry = 100 * time.Millisecond
-	// acceptLull is how long a loop that has just accepted lets connections and
-	// their first requests come together before it looks again. It is what a
-	// minimum wait is to io_uring: without it each of them ends a sleep of its own.
-	acceptLull = 200 * time.Microsecond
+	// lull is how long a loop that is loaded, or has just accepted, lets events
+	// come together before it looks again. It is what a minimum wait is to
+	// io_uring: without it each of them ends a sleep of its own.
+	lull = 200 * time.Microsecond
 )
 
 // loop is one event loop: one locked thread, one epoll descriptor, one loop of
@@ -54,6 +54,7 @@ type loop struct {
 	partial map[comet.Conn]*rest
 
 	accepted bool // connections in this turn
+	pace     pace
 
 	listeners acceptor
 	peer      peerAddress // of the publisher accepted last
@@ -119,8 +120,8 @@ func (l *loop) run() {
 	timeout, slept := l.turn(now)
 	for {
 		n, errno := 0, unix.Errno(0)
-		if timeout != 0 && l.accepted {
-			pause(acceptLull)
+		if timeout != 0 && (l.accepted || l.pace.loaded) {
+			pause(lull)
 			l.counters.now[statLulls]++
 			n, errno = l.waiter.wait(l.epfd, l.events[:], 0)
 		}
@@ -143,6 +144,8 @@ func (l *loop) run() {
 			l.counters.now[statWaits]++
 		}
 		now = l.clock.now()
+		l.pace.took(n)
+		l.pace.judge(now)
 		l.dispatch(now, n)
 		timeout, slept = l.turn(now)
 	}

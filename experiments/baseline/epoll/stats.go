@@ -9,7 +9,7 @@ import (
 // The counters of a loop.
 const (
 	statWaits         = iota // waits that may have slept
-	statLulls                // rests after accepting
+	statLulls                // rests of a loaded loop, or after accepting
 	statPolls                // looks for events without waiting
 	statEvents               // events
 	statAccepts              // connections accepted
