@@ -44,6 +44,19 @@ func fullStep() Step {
 	}
 }
 
+func window() Expiry {
+	return Expiry{
+		Backend: Epoll, Order: 1, Target: 1000, Loops: 3, Tables: 3, PollingTimeout: 30, Window: 65, Cut: "interrupted",
+		Held:         &Held{Server: ptr(int64(990)), KernelServer: ptr(int64(1000)), Witness: BySockDiag},
+		MemoryBefore: &Memory{Memory: sample.Memory{Resident: 8}}, MemoryAfter: &Memory{Memory: sample.Memory{Resident: 9}},
+		KernelBefore: &sample.KernelDelta{Bytes: 77},
+		Measured: &Expired{
+			Seconds: 65, Noops: 2130, Expected: 2000, Rate: 32.77, Repeated: 1, ServerCore: 0.02, LoadCore: 0.03,
+			ServerCPU: ptr(15.5), LoadCPU: ptr(0.0), Server: &sample.CPUDelta{Process: 3},
+		},
+	}
+}
+
 // Proves that every kind of record comes back as it was written, what was not
 // measured as nil and what was 0 as 0.
 func TestRoundTrip(t *testing.T) {
