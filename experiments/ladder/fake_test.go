@@ -27,7 +27,7 @@ const (
 	fakeTwice = "LADDER_FAKE_TWICE"
 	// fakeDieAfter makes it end so many noops after its start.
 	fakeDieAfter = "LADDER_FAKE_DIE_AFTER_NOOPS"
-	fakeExit  = 7
+	fakeExit     = 7
 )
 
 // fakeServer speaks as much of the protocol as a ladder needs, on package net,

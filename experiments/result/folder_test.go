@@ -65,8 +65,9 @@ func TestRoundTrip(t *testing.T) {
 	backend := Backend{Name: URing, Order: 0, Loops: 2, Rings: 6, Banner: []string{"a", "b"}, Empty: &Memory{Memory: sample.Memory{Resident: 4}}}
 	failure := Failure{Backend: URing, Target: 1000, During: "push", Process: "server", Reason: "it died", ExitStatus: ptr(2), LastLines: []string{"x"}}
 	floor := Floor{What: FloorTurn, Variant: "epoll", Rate: 5, ServerCPU: ptr(7.4)}
+	expiry := window()
 	machine := Machine{When: "before uring", State: sample.Machine{At: start, MemoryTotal: 1}, Quiet: ptr(false), Noisy: []string{"load"}}
-	for _, r := range []Record{{Backend: &backend}, {Step: &step}, {Failure: &failure}, {Floor: &floor}, {Machine: &machine}} {
+	for _, r := range []Record{{Backend: &backend}, {Step: &step}, {Failure: &failure}, {Floor: &floor}, {Machine: &machine}, {Expiry: &expiry}} {
 		if err := f.Append(r); err != nil {
 			t.Fatal(err)
 		}
@@ -82,7 +83,7 @@ func TestRoundTrip(t *testing.T) {
 	run.Version = Version
 	for _, c := range []struct{ got, want any }{
 		{d.Run, run}, {d.Backends, []Backend{backend}}, {d.Steps, []Step{step}}, {d.Failures, []Failure{failure}},
-		{d.Floors, []Floor{floor}}, {d.Machines, []Machine{machine}},
+		{d.Floors, []Floor{floor}}, {d.Machines, []Machine{machine}}, {d.Expiries, []Expiry{expiry}},
 	} {
 		if !reflect.DeepEqual(c.got, c.want) {
 			t.Errorf("read\n%+v\nwant\n%+v", c.got, c.want)
