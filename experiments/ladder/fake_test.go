@@ -25,7 +25,9 @@ const (
 	fakeDieOn = "LADDER_FAKE_DIE_ON"
 	// fakeTwice makes it send every message twice.
 	fakeTwice = "LADDER_FAKE_TWICE"
-	fakeExit  = 7
+	// fakeDieAfter makes it end so many noops after its start.
+	fakeDieAfter = "LADDER_FAKE_DIE_AFTER_NOOPS"
+	fakeExit     = 7
 )
 
 // fakeServer speaks as much of the protocol as a ladder needs, on package net,
@@ -38,6 +40,10 @@ type fakeServer struct {
 	held    int
 	dieAt   int
 	twice   bool
+	// expire answers a poll with a noop, unless a message comes first; dieAfter
+	// is how many of these there may be, 0 without bound.
+	expire          time.Duration
+	noops, dieAfter int
 }
 
 // runFake is the fake server's main.
@@ -54,6 +60,8 @@ func runFake(args []string) int {
 	if on := os.Getenv(fakeDieOn); on == "" || on == flags["engine"] {
 		s.dieAt, _ = strconv.Atoi(os.Getenv(fakeDieAt))
 	}
+	s.dieAfter, _ = strconv.Atoi(os.Getenv(fakeDieAfter))
+	s.expire, _ = time.ParseDuration(flags["polling-timeout"])
 	fmt.Printf("fake: engine %s, channels %s\n", flags["engine"], flags["channels"])
 
 	debug := http.NewServeMux()
@@ -126,22 +134,44 @@ func (s *fakeServer) sub(w http.ResponseWriter, r *http.Request) {
 		os.Exit(fakeExit)
 	}
 	s.mu.Unlock()
-	select {
-	case text := <-line:
+	expired := time.NewTimer(s.expire)
+	defer expired.Stop()
+	answer := func(text string) {
 		w.Header().Set("Content-Type", "application/json; charset=utf-8")
 		fmt.Fprint(w, text)
 		w.(http.Flusher).Flush()
-	case <-r.Context().Done():
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		for i, other := range s.waiting[name] {
-			if other == line {
-				s.waiting[name] = append(s.waiting[name][:i], s.waiting[name][i+1:]...)
-				s.held--
-				return
-			}
-		}
 	}
+	select {
+	case text := <-line:
+		answer(text)
+	case <-expired.C:
+		if s.leave(name, line) {
+			answer(fmt.Sprintf("{\"type\":\"noop\",\"cname\":%q,\"seq\":0,\"content\":\"\"}\n", name))
+		} else {
+			answer(<-line)
+		}
+	case <-r.Context().Done():
+		s.leave(name, line)
+	}
+}
+
+// leave takes a poll off its channel; false if a message is under way to it.
+func (s *fakeServer) leave(name string, line chan string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, other := range s.waiting[name] {
+		if other != line {
+			continue
+		}
+		s.waiting[name] = append(s.waiting[name][:i], s.waiting[name][i+1:]...)
+		s.held--
+		if s.noops++; s.noops == s.dieAfter {
+			fmt.Println("fake: tired of noops")
+			os.Exit(fakeExit)
+		}
+		return true
+	}
+	return false
 }
 
 // give answers all who wait on a channel; the lock is held.

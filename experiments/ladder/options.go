@@ -51,10 +51,6 @@ const (
 	PinApart = "apart" // the server on the first half of the processors, the load on the second
 )
 
-// expiryWindow is how long polls are left to expire, with the server's default
-// polling timeout of half of it.
-const expiryWindow = 60 * time.Second
-
 // Options are the settings of a ladder. Fill what differs, then call Check,
 // which sets what depends on others.
 type Options struct {
@@ -81,9 +77,11 @@ type Options struct {
 	Results string
 	// Pause waits for Enter, read from Input, at each step.
 	Pause bool
-	// Expiry adds a window of 60 s at the last step in which the polls of a
-	// second server, with the default polling timeout, expire.
-	Expiry bool
+	// Expiry adds a window at the last step in which the polls of a second server
+	// expire: each at least twice. Its polling timeout is ExpiryTimeout; 0 takes
+	// the server's default of 30 s, and so a window of 65 s.
+	Expiry        bool
+	ExpiryTimeout time.Duration
 	// SubscribersPerChannel is how many connections share a channel.
 	SubscribersPerChannel int
 	// Prefault lets the server touch all its memory at start.
@@ -155,6 +153,8 @@ func (o *Options) Check() error {
 		return fmt.Errorf("--idle %v: must be at least %v, or the clock of the kernel shows", o.Idle, leastIdle)
 	case o.PollingTimeout < time.Minute:
 		return fmt.Errorf("--polling-timeout %v: polls would expire while they are counted; must be at least 1m (see --expiry)", o.PollingTimeout)
+	case o.ExpiryTimeout < leastExpiry:
+		return fmt.Errorf("--expiry-timeout %v: must be at least %v", o.ExpiryTimeout, leastExpiry)
 	case o.Pin != PinNone && o.Pin != PinApart:
 		return fmt.Errorf("--pin %q: must be %s or %s", o.Pin, PinNone, PinApart)
 	case o.Settle != nil && o.Settle.Window < leastSettle:
@@ -195,6 +195,9 @@ func (o *Options) fill() {
 		if o.Quick {
 			o.ReturnPatience = returnPatienceQuick
 		}
+	}
+	if o.ExpiryTimeout == 0 {
+		o.ExpiryTimeout = ExpiryTimeout
 	}
 	if o.Broadcasts == 0 {
 		o.Broadcasts = 1

@@ -90,7 +90,7 @@ func planBackend(o *Options) []phase {
 		before = n
 	}
 	if o.Expiry {
-		p = append(p, phase{phaseExpiry, float64(o.To)/guessOpenRate + expiryWindow.Seconds() + guessStartSeconds})
+		p = append(p, phase{phaseExpiry, expirySeconds(o, o.To)})
 	}
 	return append(p, phase{phaseReturn, guessReturnSeconds})
 }

@@ -182,6 +182,8 @@ func kindOf(rec result.Record) result.Kind {
 		return result.KindFailure
 	case rec.Floor != nil:
 		return result.KindFloor
+	case rec.Expiry != nil:
+		return result.KindExpiry
 	default:
 		return result.KindMachine
 	}

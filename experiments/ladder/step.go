@@ -30,12 +30,7 @@ func (b *backend) step(ctx context.Context, index, target int) error {
 	}
 	err := b.measure(ctx, s)
 	if err != nil {
-		if cause := context.Cause(ctx); cause != nil {
-			err = errors.Join(cause, err)
-		} else if !errors.As(err, new(keepError)) && b.server.Died() {
-			err = errors.Join(errServerDied, err)
-		}
-		s.Cut = cutReason(err, b.during)
+		err, s.Cut = b.cut(ctx, err)
 	}
 	if keepErr := b.r.keep(result.Record{Step: s}); keepErr != nil {
 		return keepErr
@@ -44,6 +39,16 @@ func (b *backend) step(ctx context.Context, index, target int) error {
 		b.r.show.line("%s", b.summary(s))
 	}
 	return err
+}
+
+// cut words why a measurement is not whole, and joins the cause to its error.
+func (b *backend) cut(ctx context.Context, err error) (error, string) {
+	if cause := context.Cause(ctx); cause != nil {
+		err = errors.Join(cause, err)
+	} else if !errors.As(err, new(keepError)) && b.server.Died() {
+		err = errors.Join(errServerDied, err)
+	}
+	return err, cutReason(err, b.during)
 }
 
 // cutReason words why a step is not whole.
@@ -203,13 +208,19 @@ func (b *backend) memory(ctx context.Context) (*sample.Settled, *result.Memory, 
 	if err != nil {
 		return &settled, nil, nil, err
 	}
+	memory, kernel, err := b.memoryNow(ctx)
+	return &settled, memory, kernel, err
+}
+
+// memoryNow reads the server's memory and the kernel's as they are.
+func (b *backend) memoryNow(ctx context.Context) (*result.Memory, *sample.KernelDelta, error) {
 	kernel, err := sample.ReadKernel()
 	if err != nil {
-		return &settled, nil, nil, err
+		return nil, nil, err
 	}
 	delta := kernel.Since(b.zero)
 	memory, err := readServerMemory(ctx, b.server.PID(), b.doors)
-	return &settled, memory, &delta, err
+	return memory, &delta, err
 }
 
 // context reads what stands beside the memory: the load's own, the kernel's

@@ -68,6 +68,7 @@ func (o *Options) arguments() map[string]string {
 		"broadcast-at": strings.Trim(strings.ReplaceAll(fmt.Sprint(o.BroadcastAt), " ", ","), "[]"),
 		"broadcasts":   strconv.Itoa(o.Broadcasts),
 		"seed":         strconv.FormatUint(o.Seed, 10), "pause": strconv.FormatBool(o.Pause), "expiry": strconv.FormatBool(o.Expiry),
+		"expiry-timeout":          o.ExpiryTimeout.String(),
 		"subscribers-per-channel": strconv.Itoa(o.SubscribersPerChannel), "prefault": strconv.FormatBool(o.Prefault),
 		"loops": strconv.Itoa(o.Loops), "pin": o.Pin, "profile": strconv.FormatBool(o.Profile != ""),
 		"idle": o.Idle.String(), "polling-timeout": o.PollingTimeout.String(), "floor": strconv.Itoa(o.FloorCount),

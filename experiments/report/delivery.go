@@ -200,6 +200,9 @@ func cpuSideBySide(all []*ladder, r references, sums bool) *table {
 	for _, l := range all {
 		t.group(l.label, append([]string{l.structureHead()}, heads...)...)
 	}
+	if sums && len(all) > 1 {
+		t.group("like for like", "loops")
+	}
 	for _, target := range targets(all) {
 		row := []string{grouped(int64(target))}
 		for _, l := range all {
@@ -208,6 +211,9 @@ func cpuSideBySide(all []*ladder, r references, sums bool) *table {
 				cells[0] = structureOf(s)
 			}
 			row = append(row, cells[:1+len(heads)]...)
+		}
+		if sums && len(all) > 1 {
+			row = append(row, alikeCell(all, target))
 		}
 		t.add(row...)
 	}

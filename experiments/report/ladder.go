@@ -17,6 +17,7 @@ type ladder struct {
 	label    string
 	steps    []result.Step
 	failures []result.Failure
+	expiries []result.Expiry
 }
 
 // labels are the names readers know the backends by.
@@ -40,6 +41,10 @@ func ladders(d *result.Data) []*ladder {
 	for _, s := range d.Steps {
 		l := at(s.Order, s.Backend)
 		l.steps = append(l.steps, s)
+	}
+	for _, e := range d.Expiries {
+		l := at(e.Order, e.Backend)
+		l.expiries = append(l.expiries, e)
 	}
 	for _, f := range d.Failures {
 		if f.Backend == "" {
@@ -147,13 +152,15 @@ func targets(all []*ladder) []int {
 }
 
 // structureOf prints the loops of a step and its rings or descriptor tables.
-func structureOf(s *result.Step) string {
-	text := fmt.Sprintf("%d", s.Loops)
+func structureOf(s *result.Step) string { return structureText(s.Loops, s.Rings, s.Tables) }
+
+func structureText(loops, rings, tables int) string {
+	text := fmt.Sprintf("%d", loops)
 	switch {
-	case s.Rings > 0:
-		text += fmt.Sprintf("/%d", s.Rings)
-	case s.Tables > 0:
-		text += fmt.Sprintf("/%d", s.Tables)
+	case rings > 0:
+		text += fmt.Sprintf("/%d", rings)
+	case tables > 0:
+		text += fmt.Sprintf("/%d", tables)
 	}
 	return text
 }

@@ -112,6 +112,21 @@ func syntheticStep(backend string, order, index, target int, root bool) *result.
 	return s
 }
 
+// syntheticExpiry lets each poll expire twice, and a twentieth of them once more.
+func syntheticExpiry(backend string, order, n int, root bool) *result.Expiry {
+	noops := int64(2*n + n/20)
+	e := &result.Expiry{
+		Backend: backend, Order: order, Target: n, Loops: 2 + order, PollingTimeout: 30, Window: 65,
+		Held:         &result.Held{Server: ptr(int64(n - 7)), KernelServer: ptr(int64(n)), Witness: result.BySockDiag},
+		MemoryBefore: syntheticMemory(n), KernelBefore: syntheticKernel(backend, n, root),
+		MemoryAfter: syntheticMemory(n), KernelAfter: syntheticKernel(backend, n, root),
+		Measured: &result.Expired{Seconds: 65, Noops: noops, Expected: int64(2 * n), Rate: float64(noops) / 65,
+			ServerCore: 0.5, LoadCore: 0.4, ServerCPU: ptr(16.25), LoadCPU: ptr(13.0)},
+	}
+	e.MemoryAfter.Resident += 2_000_000
+	return e
+}
+
 // syntheticFolder writes a whole ladder and returns its folder.
 func syntheticFolder(t *testing.T, root bool, to int, backends ...string) string {
 	t.Helper()
@@ -139,6 +154,9 @@ func syntheticFolder(t *testing.T, root bool, to int, backends ...string) string
 		for i, target := range steps {
 			write(result.Record{Step: syntheticStep(name, order, i, target, root)})
 		}
+	}
+	for order, name := range backends {
+		write(result.Record{Expiry: syntheticExpiry(name, order, to, root)})
 	}
 	run := result.Run{Name: "synthetic", Started: syntheticStart, Finished: syntheticStart.Add(10 * time.Minute), Backends: backends, Targets: steps, Seed: 42,
 		Environment: sample.Environment{Kernel: "6.18.0", Architecture: "amd64", MemoryBytes: 25_000_000_000,

@@ -10,7 +10,7 @@ import (
 )
 
 // WriteBench writes the steps in the Go benchmark format, one line for each
-// part of a step, so that benchstat compares runs:
+// part of a step and for each window of expiring polls, so that benchstat compares runs:
 //
 //	BenchmarkMemory/backend=epoll/connections=100000/loops=2 1 2.4e+07 RES-bytes ...
 //
@@ -19,15 +19,20 @@ import (
 func WriteBench(w io.Writer, d *Data) error {
 	out := benchfmt.NewWriter(w)
 	config := benchConfig(d)
+	var lines []*benchfmt.Result
 	for i := range d.Steps {
-		for _, line := range benchLines(&d.Steps[i]) {
-			if len(line.Values) == 0 {
-				continue
-			}
-			line.Config = config
-			if err := out.Write(line); err != nil {
-				return err
-			}
+		lines = append(lines, benchLines(&d.Steps[i])...)
+	}
+	for i := range d.Expiries {
+		lines = append(lines, expiryLine(&d.Expiries[i]).Result)
+	}
+	for _, line := range lines {
+		if len(line.Values) == 0 {
+			continue
+		}
+		line.Config = config
+		if err := out.Write(line); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -50,8 +55,8 @@ func benchConfig(d *Data) []benchfmt.Config {
 // benchLine collects the values of one line.
 type benchLine struct{ *benchfmt.Result }
 
-func newBenchLine(name string, s *Step, iterations int64) benchLine {
-	full := fmt.Sprintf("%s/backend=%s/connections=%d/loops=%d", name, s.Backend, s.Target, s.Loops)
+func newBenchLine(name, backend string, connections, loops int, iterations int64) benchLine {
+	full := fmt.Sprintf("%s/backend=%s/connections=%d/loops=%d", name, backend, connections, loops)
 	return benchLine{&benchfmt.Result{Name: benchfmt.Name(full), Iters: int(max(1, iterations))}}
 }
 
@@ -61,8 +66,12 @@ func (b benchLine) add(unit string, value *float64) {
 	}
 }
 
+func stepLine(name string, s *Step, iterations int64) benchLine {
+	return newBenchLine(name, s.Backend, s.Target, s.Loops, iterations)
+}
+
 func benchLines(s *Step) []*benchfmt.Result {
-	memory := newBenchLine("Memory", s, 1)
+	memory := stepLine("Memory", s, 1)
 	if m := s.Memory; m != nil {
 		memory.add("RES-bytes", number(m.Resident))
 		memory.add("VIRT-bytes", number(m.Virtual))
@@ -78,13 +87,13 @@ func benchLines(s *Step) []*benchfmt.Result {
 	}
 	lines := []*benchfmt.Result{memory.Result}
 	if o := s.Opening; o != nil && o.Connections > 0 {
-		b := newBenchLine("Open", s, int64(o.Connections))
+		b := stepLine("Open", s, int64(o.Connections))
 		b.add("conns/s", &o.Rate)
 		b.add("server-us/conn", o.ServerCPU)
 		lines = append(lines, b.Result)
 	}
 	if i := s.Idle; i != nil {
-		b := newBenchLine("Idle", s, 1)
+		b := stepLine("Idle", s, 1)
 		b.add("cores", &i.ServerCore)
 		lines = append(lines, b.Result)
 	}
@@ -98,7 +107,7 @@ func benchLines(s *Step) []*benchfmt.Result {
 }
 
 func phaseLine(name string, s *Step, p *Phase) *benchfmt.Result {
-	b := newBenchLine(name, s, p.Delivered)
+	b := stepLine(name, s, p.Delivered)
 	b.add("server-us/msg", p.ServerCPU)
 	b.add("load-us/msg", p.LoadCPU)
 	b.add("msgs/s", &p.Rate)

@@ -44,6 +44,19 @@ func fullStep() Step {
 	}
 }
 
+func window() Expiry {
+	return Expiry{
+		Backend: Epoll, Order: 1, Target: 1000, Loops: 3, Tables: 3, PollingTimeout: 30, Window: 65, Cut: "interrupted",
+		Held:         &Held{Server: ptr(int64(990)), KernelServer: ptr(int64(1000)), Witness: BySockDiag},
+		MemoryBefore: &Memory{Memory: sample.Memory{Resident: 8}}, MemoryAfter: &Memory{Memory: sample.Memory{Resident: 9}},
+		KernelBefore: &sample.KernelDelta{Bytes: 77},
+		Measured: &Expired{
+			Seconds: 65, Noops: 2130, Expected: 2000, Rate: 32.77, Repeated: 1, ServerCore: 0.02, LoadCore: 0.03,
+			ServerCPU: ptr(15.5), LoadCPU: ptr(0.0), Server: &sample.CPUDelta{Process: 3},
+		},
+	}
+}
+
 // Proves that every kind of record comes back as it was written, what was not
 // measured as nil and what was 0 as 0.
 func TestRoundTrip(t *testing.T) {
@@ -52,8 +65,9 @@ func TestRoundTrip(t *testing.T) {
 	backend := Backend{Name: URing, Order: 0, Loops: 2, Rings: 6, Banner: []string{"a", "b"}, Empty: &Memory{Memory: sample.Memory{Resident: 4}}}
 	failure := Failure{Backend: URing, Target: 1000, During: "push", Process: "server", Reason: "it died", ExitStatus: ptr(2), LastLines: []string{"x"}}
 	floor := Floor{What: FloorTurn, Variant: "epoll", Rate: 5, ServerCPU: ptr(7.4)}
+	expiry := window()
 	machine := Machine{When: "before uring", State: sample.Machine{At: start, MemoryTotal: 1}, Quiet: ptr(false), Noisy: []string{"load"}}
-	for _, r := range []Record{{Backend: &backend}, {Step: &step}, {Failure: &failure}, {Floor: &floor}, {Machine: &machine}} {
+	for _, r := range []Record{{Backend: &backend}, {Step: &step}, {Failure: &failure}, {Floor: &floor}, {Machine: &machine}, {Expiry: &expiry}} {
 		if err := f.Append(r); err != nil {
 			t.Fatal(err)
 		}
@@ -69,7 +83,7 @@ func TestRoundTrip(t *testing.T) {
 	run.Version = Version
 	for _, c := range []struct{ got, want any }{
 		{d.Run, run}, {d.Backends, []Backend{backend}}, {d.Steps, []Step{step}}, {d.Failures, []Failure{failure}},
-		{d.Floors, []Floor{floor}}, {d.Machines, []Machine{machine}},
+		{d.Floors, []Floor{floor}}, {d.Machines, []Machine{machine}}, {d.Expiries, []Expiry{expiry}},
 	} {
 		if !reflect.DeepEqual(c.got, c.want) {
 			t.Errorf("read\n%+v\nwant\n%+v", c.got, c.want)

@@ -20,6 +20,7 @@ type Data struct {
 	Failures []Failure
 	Floors   []Floor
 	Machines []Machine
+	Expiries []Expiry
 	// Warnings are what the reader had to leave out, one sentence each.
 	Warnings []string
 }
@@ -149,6 +150,8 @@ func (d *Data) add(line []byte) error {
 		d.Floors = append(d.Floors, *r.Floor)
 	case KindMachine:
 		d.Machines = append(d.Machines, *r.Machine)
+	case KindExpiry:
+		d.Expiries = append(d.Expiries, *r.Expiry)
 	}
 	return nil
 }

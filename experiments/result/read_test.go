@@ -102,7 +102,8 @@ func TestReadEndlessLine(t *testing.T) {
 	}
 }
 
-// ladder is three whole steps and one that was cut short.
+// ladder is three whole steps, one that was cut short, and a window of expiring
+// polls at 1,000.
 func ladder() *Data {
 	d := &Data{Run: Run{Name: "a run", Environment: sample.Environment{Kernel: "6.18.0", Architecture: "amd64",
 		CPU: sample.CPUModel{Model: "Some  CPU"}, Program: sample.Program{Go: "go1.26", Git: sample.Git{Commit: "abc"}}}}}
@@ -112,6 +113,7 @@ func ladder() *Data {
 		d.Steps = append(d.Steps, s)
 	}
 	d.Steps = append(d.Steps, Step{Backend: URing, Index: 3, Target: 3000, Loops: 2, Cut: "server died"})
+	d.Expiries = append(d.Expiries, window(), Expiry{Backend: URing, Target: 3000, Loops: 2, Cut: "refused"})
 	return d
 }
 
@@ -138,6 +140,8 @@ func TestWriteSummary(t *testing.T) {
 	for name, want := range map[string]string{
 		"backend": "epoll", "target_connections": "1000", "resident_bytes": "8", "push_server_cpu_us_per_message": "3.25",
 		"push_lost": "1", "idle_gc_cycles": "0", "settle_seconds": "3", "held_kernel_server_end": "1000",
+		"expiry_noops": "2130", "expiry_noops_expected_at_least": "2000", "expiry_server_cpu_us_per_noop": "15.5", "expiry_load_cpu_us_per_noop": "0",
+		"expiry_repeated": "1", "expiry_resident_before_bytes": "8", "expiry_user_and_kernel_after_bytes": "", "expiry_held_server_end": "1000",
 	} {
 		if got := cell(2, name); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)
@@ -147,6 +151,12 @@ func TestWriteSummary(t *testing.T) {
 		if got := cell(4, name); got != "" {
 			t.Errorf("%s of a step cut short: %q", name, got)
 		}
+	}
+	if got := cell(3, "expiry_noops"); got != "" {
+		t.Errorf("noops of a step without a window: %q", got)
+	}
+	if got := cell(4, "expiry_cut"); got != "refused" || cell(4, "expiry_noops") != "" {
+		t.Errorf("of a window that was not begun: %q, %q noops", got, cell(4, "expiry_noops"))
 	}
 	if got := cell(4, "cut"); got != "server died" {
 		t.Errorf("cut: %q", got)
@@ -184,6 +194,8 @@ func TestWriteBench(t *testing.T) {
 		"Memory/backend=epoll/connections=0/loops=3 RES-bytes":      8,
 		"Idle/backend=epoll/connections=1000/loops=3 cores":         0.001,
 		"Open/backend=epoll/connections=1000/loops=3 conns/s":       1000,
+		"Expiry/backend=epoll/connections=1000/loops=3 noops/s":     32.77,
+		"Expiry/backend=epoll/connections=1000/loops=3 lost-msgs":   1,
 	} {
 		if got, ok := seen[key]; !ok || math.Abs(got-want) > 1e-9 {
 			t.Errorf("%s: %v, found %v, want %v", key, got, ok, want)

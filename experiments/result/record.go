@@ -20,6 +20,7 @@ const (
 	KindFailure Kind = "failure" // a server or a load died, or the ladder had to stop
 	KindFloor   Kind = "floor"   // what this machine does without a protocol
 	KindMachine Kind = "machine" // how quiet the machine was
+	KindExpiry  Kind = "expiry"  // a window in which polls expire
 )
 
 // The backends' names, as the server's --engine takes them.
@@ -42,6 +43,7 @@ type Record struct {
 	Failure *Failure `json:"failure,omitempty"`
 	Floor   *Floor   `json:"floor,omitempty"`
 	Machine *Machine `json:"machine,omitempty"`
+	Expiry  *Expiry  `json:"expiry,omitempty"`
 }
 
 // Backend describes one fresh server process.

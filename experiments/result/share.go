@@ -172,25 +172,28 @@ func fileCache(c sample.CacheDelta) bool {
 
 // Connections is the number of connections held at this step by the best
 // witness there is: the kernel, the server, the load, and last the target.
-func (s *Step) Connections() int64 {
-	if s.Held != nil {
-		for _, n := range []*int64{s.Held.KernelServer, s.Held.Server, s.Held.Load} {
+func (s *Step) Connections() int64 { return connections(s.Held, s.Target) }
+
+func connections(held *Held, target int) int64 {
+	if held != nil {
+		for _, n := range []*int64{held.KernelServer, held.Server, held.Load} {
 			if n != nil {
 				return *n
 			}
 		}
 	}
-	return int64(s.Target)
+	return int64(target)
 }
 
 // UserAndKernel is the server's resident memory and its share of the kernel's,
 // in bytes; nil where either is missing.
-func (s *Step) UserAndKernel() *int64 {
-	k := s.Share()
-	if k == nil || s.Memory == nil {
+func (s *Step) UserAndKernel() *int64 { return userAndKernel(s.Memory, s.Share()) }
+
+func userAndKernel(m *Memory, k *KernelShare) *int64 {
+	if k == nil || m == nil {
 		return nil
 	}
-	sum := int64(s.Memory.Resident) + k.Server
+	sum := int64(m.Resident) + k.Server
 	return &sum
 }
 

@@ -15,7 +15,7 @@ type column struct {
 // WriteSummary writes one row a step, in the order of the records. The names of
 // the columns carry the units; a new column goes to the end.
 func WriteSummary(w io.Writer, d *Data) error {
-	columns := summaryColumns()
+	columns := append(summaryColumns(), d.expiryColumns()...)
 	out := csv.NewWriter(w)
 	row := make([]string, len(columns))
 	for i, c := range columns {

@@ -29,7 +29,8 @@ type ladderCommand struct {
 
 	SubscribersPerChannel string        `default:"1" placeholder:"N" help:"Connections that share a channel. Default ${default}."`
 	PollingTimeout        time.Duration `default:"1h" placeholder:"DURATION" help:"The server's; long, so that no poll expires while it is counted. Default ${default}."`
-	Expiry                bool          `help:"At the end, a second server with its default polling timeout of 30s, and 60 s in which all polls expire."`
+	Expiry                bool          `help:"After the last step, a second server with its default polling timeout of 30s, filled as far, and 65 s in which each poll expires at least twice: noops, CPU and memory are recorded."`
+	ExpiryTimeout         time.Duration `default:"30s" placeholder:"DURATION" help:"The polling timeout of that server; the window is twice this and a second, and a tenth of it more. Default ${default}."`
 	Prefault              bool          `help:"Let the server touch all its memory at start."`
 	Loops                 int           `default:"0" placeholder:"N" help:"The server's event loops; 0 leaves it to the server. Default ${default}."`
 	Pin                   string        `default:"none" enum:"none,apart" placeholder:"none|apart" help:"apart: the server on the first half of the processors, the load on the second. Default ${default}."`
@@ -77,7 +78,7 @@ func (c *ladderCommand) options() (ladder.Options, error) {
 	}
 	o := ladder.Options{
 		Quick: c.Quick, Backends: c.Backends, Seed: c.Seed, Idle: c.Idle,
-		PollingTimeout: c.PollingTimeout, Expiry: c.Expiry, Prefault: c.Prefault, Loops: c.Loops, Pin: c.Pin,
+		PollingTimeout: c.PollingTimeout, Expiry: c.Expiry, ExpiryTimeout: c.ExpiryTimeout, Prefault: c.Prefault, Loops: c.Loops, Pin: c.Pin,
 		Results: c.Results, Pause: c.Pause, Profile: c.Profile, ProfileTime: c.ProfileTime,
 		Server: server, Load: []string{self, "load"}, Floor: []string{self, "floor-accept"}, PortBase: c.Port, Spec: c.Spec,
 	}

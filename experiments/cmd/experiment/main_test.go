@@ -76,6 +76,7 @@ func TestUsage(t *testing.T) {
 		{"ladder --settle=-1s", "--settle"},
 		{"ladder --polling-timeout 5s", "--polling-timeout"},
 		{"ladder --push-rate 0", "--push-rate"},
+		{"ladder --expiry-timeout 1ms", "--expiry-timeout"},
 		{"ladder --broadcast-at 7", "--broadcast-at"},
 		{"ladder --broadcast-at none,100000", "--broadcast-at"},
 		{"ladder --seed x", "--seed"},
