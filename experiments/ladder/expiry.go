@@ -82,7 +82,7 @@ func (b *backend) expiry(parent context.Context) error {
 	}
 	err = b.expire(ctx, e)
 	if err != nil {
-		err, e.Cut = b.cut(ctx, err)
+		e.Cut, err = b.cut(ctx, err)
 	}
 	if keepErr := b.r.keep(result.Record{Expiry: e}); keepErr != nil {
 		return keepErr

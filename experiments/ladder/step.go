@@ -30,7 +30,7 @@ func (b *backend) step(ctx context.Context, index, target int) error {
 	}
 	err := b.measure(ctx, s)
 	if err != nil {
-		err, s.Cut = b.cut(ctx, err)
+		s.Cut, err = b.cut(ctx, err)
 	}
 	if keepErr := b.r.keep(result.Record{Step: s}); keepErr != nil {
 		return keepErr
@@ -42,13 +42,13 @@ func (b *backend) step(ctx context.Context, index, target int) error {
 }
 
 // cut words why a measurement is not whole, and joins the cause to its error.
-func (b *backend) cut(ctx context.Context, err error) (error, string) {
+func (b *backend) cut(ctx context.Context, err error) (reason string, cut error) {
 	if cause := context.Cause(ctx); cause != nil {
 		err = errors.Join(cause, err)
 	} else if !errors.As(err, new(keepError)) && b.server.Died() {
 		err = errors.Join(errServerDied, err)
 	}
-	return err, cutReason(err, b.during)
+	return cutReason(err, b.during), err
 }
 
 // cutReason words why a step is not whole.
