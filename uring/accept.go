@@ -87,7 +87,7 @@ func (l *loop) room(r *ring, door comet.Door) int {
 
 // mayStream says that a multishot accept into r cannot overrun its table.
 func (l *loop) mayStream(r *ring) bool {
-	return l.e.opts.streaming && l.room(r, comet.DoorFront) >= len(r.cqes)+len(l.acceptors)
+	return !l.e.opts.SingleAccept && l.room(r, comet.DoorFront) >= len(r.cqes)+len(l.acceptors)
 }
 
 // admit arms what may be armed. It runs in every turn after something changed:

@@ -34,9 +34,13 @@ type Options struct {
 	// MinWait is how long it waits for the whole batch; 200 µs.
 	MinWait time.Duration
 
-	recvWindow int  // receives outstanding of a ring; tests set more than Buffers
-	streaming  bool // multishot accept; tests turn it off
-	masked     bool // tests: take the kernel for a 6.1
+	// SingleAccept takes connections one by one, after a poll of their listener,
+	// where otherwise one multishot accept takes all that come.
+	SingleAccept bool
+	// Level takes the kernel for an older one: Level61, or "" for what it is.
+	Level string
+
+	recvWindow int // receives outstanding of a ring; tests set more than Buffers
 }
 
 const (
@@ -77,11 +81,6 @@ var _ comet.Engine = (*Engine)(nil)
 // New makes an engine for svc. It fails, as Probe does, where the kernel lacks
 // what the engine needs, and where an option is out of its range.
 func New(svc *comet.Service, opts Options) (*Engine, error) {
-	opts.streaming = true
-	return newEngine(svc, opts)
-}
-
-func newEngine(svc *comet.Service, opts Options) (*Engine, error) {
 	f, err := probe()
 	if err != nil {
 		return nil, err
@@ -90,7 +89,7 @@ func newEngine(svc *comet.Service, opts Options) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{svc: svc, opts: opts, features: f, origin: time.Now()}
-	if opts.masked {
+	if opts.Level == Level61 {
 		e.features.minWait, e.features.dontWait = false, false
 	}
 	e.wall = e.origin.UnixNano()

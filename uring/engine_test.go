@@ -16,15 +16,15 @@ var variants = []struct {
 	opts    Options
 	provoke []counter
 }{
-	{"Default", Options{streaming: true}, []counter{cAccepts, cPolls, cRecvs, cSends, cCloses, cWakes, cPartialSends, cSlotReused, cDiscards}},
+	{"Default", Options{}, []counter{cAccepts, cPolls, cRecvs, cSends, cCloses, cWakes, cPartialSends, cSlotReused, cDiscards}},
 	// Queues that are always full: submissions are forced, completions wait
 	// in the kernel, multishot polls end early. Streaming accepts go on until
 	// short of a small table's end and change to single ones there.
-	{"TinyQueues", Options{SQEntries: 2, CQEntries: 4, streaming: true},
+	{"TinyQueues", Options{SQEntries: 2, CQEntries: 4},
 		[]counter{cSQFull, cCQOverflow, cRearms, cAcceptMoved, cAcceptPaused}},
 	// More receives than buffers, and what a kernel of 6.1 has: single accepts
 	// only, each with its cancel.
-	{"FewBuffersOldKernel", Options{Buffers: 2, BufferBytes: 64, recvWindow: 64, masked: true},
+	{"FewBuffersOldKernel", Options{Buffers: 2, BufferBytes: 64, recvWindow: 64, Level: Level61, SingleAccept: true},
 		[]counter{cENOBUFS, cCancelLate, cAcceptPaused}},
 }
 
@@ -37,7 +37,7 @@ func TestEngine(t *testing.T) {
 			enginetest.Run(t, func(svc *comet.Service, o comet.EngineOptions) (comet.Engine, error) {
 				opts := v.opts
 				opts.EngineOptions = o
-				e, err := newEngine(svc, opts)
+				e, err := New(svc, opts)
 				if err != nil {
 					return nil, err
 				}

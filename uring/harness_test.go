@@ -35,11 +35,11 @@ func newBench(t testing.TB, opts Options) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	opts.Loops, opts.streaming = 1, true
+	opts.Loops = 1
 	if opts.MaxConns == 0 {
 		opts.MaxConns = 1_000
 	}
-	e, err := newEngine(svc, opts)
+	e, err := New(svc, opts)
 	if err != nil {
 		t.Fatal(err)
 	}

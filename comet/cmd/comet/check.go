@@ -52,6 +52,11 @@ func (o *options) check() error {
 		}
 		o.loops = n
 	}
+	if o.Uring != "" {
+		if err := o.uring.Set(o.Uring); err != nil {
+			return o.bad("uring", o.Uring, "%w", err)
+		}
+	}
 	if o.Seed == 0 {
 		o.Seed = drawSeed()
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"runtime"
+	"strings"
 
 	"c1000k/comet"
 	"c1000k/experiments/baseline/epoll"
@@ -40,6 +41,9 @@ func chooseEngine(o *options, limit int, k probes) (choice, error) {
 			return choice{}, refuse("--engine=uring: %w; what works: --engine=epoll", err)
 		}
 	}
+	if c.name != "uring" && o.Uring != "" {
+		return choice{}, refuse("--uring=%s: these are choices of the io_uring engine, and the engine is %s: leave them out, or ask for --engine=uring", o.Uring, c.name)
+	}
 	switch c.name {
 	case "uring":
 		return c, checkUring(o, limit)
@@ -55,6 +59,15 @@ func chooseEngine(o *options, limit int, k probes) (choice, error) {
 		}
 	}
 	return c, nil
+}
+
+// switchesHelp lists the values of --uring.
+func switchesHelp() string {
+	var all []string
+	for _, s := range uring.Switches {
+		all = append(all, s.Name+"="+s.Values)
+	}
+	return strings.Join(all, ", ")
 }
 
 // ringDescriptors are what each ring takes of the process's own table: its own
@@ -95,7 +108,9 @@ func (c choice) open(service *comet.Service, o *options) (comet.Engine, error) {
 	}
 	switch c.name {
 	case "uring":
-		return uring.New(service, uring.Options{EngineOptions: shared})
+		uringOptions := o.uring
+		uringOptions.EngineOptions = shared
+		return uring.New(service, uringOptions)
 	case "epoll":
 		return epoll.New(service, epoll.Options{EngineOptions: shared})
 	default:

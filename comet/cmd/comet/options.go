@@ -7,6 +7,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"c1000k/comet/access"
+	"c1000k/uring"
 )
 
 // options are the settings, in the order and the groups in which --help shows
@@ -44,6 +45,8 @@ type options struct {
 	Loops    string `group:"engine" default:"auto" placeholder:"auto|N" help:"Event loops, each a thread. auto: one a core, and with epoll more where one descriptor table cannot hold --max-connections."`
 	Prefault bool   `group:"engine" help:"Touch all reserved memory at start, so that none is found missing later."`
 
+	Uring string `group:"engine" default:"" placeholder:"NAME=VALUE,..." help:"Choices of the io_uring engine to make otherwise, to see what they buy: ${uring}."`
+
 	Demo      bool             `group:"operation" help:"Serve a chat for browsers at the debug door's /demo/, to try and to read. Who reaches it publishes to channels chat-*: so the debug door must be on loopback."`
 	Config    string           `group:"operation" placeholder:"FILE" help:"A file of settings, see below."`
 	LogLevel  string           `group:"operation" default:"info" enum:"debug,info,warn,error" placeholder:"LEVEL" help:"What is logged to standard error: debug, info, warn or error. Default ${default}."`
@@ -53,15 +56,16 @@ type options struct {
 	TableLimit int    `group:"engine" hidden:"" default:"0" help:"Slots of one ring or descriptors of one table; 0 takes the descriptor limit."`
 	Seed       uint64 `group:"engine" hidden:"" default:"0" help:"Seed of the jitter and of the hash of names; 0 draws one."`
 
-	loops     int          // Loops as a number, 0 for auto
-	sizeAsked bool         // MaxConnections was given and is not the default
-	listeners int          // of the front and admin doors together
-	access    *access.List // of AdminAllow, AdminDeny and TrustedProxies; nil admits all
-	secret    []byte       // of AdminSecretFile
-	flags     []*kong.Flag // the flags, which point at the fields above (of what parse made, not of a copy)
-	sources   *sources     // where their values are from
-	given     settings     // the values as they were given, before any was filled in
-	inForce   settings     // the values with all filled in
+	loops     int           // Loops as a number, 0 for auto
+	uring     uring.Options // the choices of Uring
+	sizeAsked bool          // MaxConnections was given and is not the default
+	listeners int           // of the front and admin doors together
+	access    *access.List  // of AdminAllow, AdminDeny and TrustedProxies; nil admits all
+	secret    []byte        // of AdminSecretFile
+	flags     []*kong.Flag  // the flags, which point at the fields above (of what parse made, not of a copy)
+	sources   *sources      // where their values are from
+	given     settings      // the values as they were given, before any was filled in
+	inForce   settings      // the values with all filled in
 }
 
 // groups are the titles of the groups above.

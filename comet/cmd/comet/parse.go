@@ -44,7 +44,7 @@ func (in inputs) parse(stdout io.Writer) (*options, error) {
 		kong.Help(help),
 		kong.ConfigureHelp(kong.HelpOptions{WrapUpperBound: helpWidth, NoAppDescFormat: true}),
 		kong.ExplicitGroups(groups),
-		kong.Vars{"version": versionLine()},
+		kong.Vars{"version": versionLine(), "uring": switchesHelp()},
 		kong.Writers(stdout, io.Discard),
 		kong.Exit(func(code int) { panic(kongExit(code)) }),
 		kong.WithBeforeResolve(o.sources.open),

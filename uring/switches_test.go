@@ -1,0 +1,42 @@
+package uring
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestSwitches proves that each choice reaches the options, that later ones win,
+// and that what is none is refused with what would be one.
+func TestSwitches(t *testing.T) {
+	var o Options
+	if err := o.Set("accept=single,batch=64,minwait=1ms,level=6.1"); err != nil {
+		t.Fatal(err)
+	}
+	if want := (Options{SingleAccept: true, Batch: 64, MinWait: time.Millisecond, Level: Level61}); o != want {
+		t.Errorf("%+v, want %+v", o, want)
+	}
+	if err := o.Set("accept=multishot,level=kernel"); err != nil || o.SingleAccept || o.Level != "" {
+		t.Errorf("%v, %+v", err, o)
+	}
+	for _, test := range []struct{ choices, says string }{
+		{"", "NAME=VALUE"},
+		{"accept", "NAME=VALUE"},
+		{"colour=red", "accept, batch, minwait, level"},
+		{"accept=never", "multishot|single"},
+		{"batch=0", "from 1"},
+		{"batch=64,batch=many", "from 1"},
+		{"minwait=5", "1us to 1s"},
+		{"level=5.15", "kernel|6.1"},
+	} {
+		var o Options
+		if err := o.Set(test.choices); err == nil || !strings.Contains(err.Error(), test.says) {
+			t.Errorf("%q: %v, want %q", test.choices, err, test.says)
+		}
+	}
+	for _, s := range Switches {
+		if s.Hypothesis == "" || !strings.Contains(s.Values, "|") {
+			t.Errorf("%s: %q, %q", s.Name, s.Values, s.Hypothesis)
+		}
+	}
+}
