@@ -14,10 +14,11 @@ type counts struct {
 	behind, caughtUp, noMemory, wakes                  uint64
 	streamOverruns, tokenErrors, closedChannels        uint64
 	watchersLost, barredPublishers, farewells          uint64
+	tooManyNamed                                       uint64
 }
 
 // numCounts is how many there are.
-const numCounts = 32
+const numCounts = 33
 
 // countNames are the counters as others see them, in the order of list.
 var countNames = []string{
@@ -30,6 +31,7 @@ var countNames = []string{
 	"stall_timeouts", "too_many_channels", "too_many_subscribers",
 	"inbox_behind", "caught_up", "no_memory", "wakes",
 	"stream_overruns", "token_errors", "channels_closed", "watchers_lost", "publishers_barred", "farewells",
+	"too_many_channels_named",
 }
 
 func (c *counts) list() [numCounts]uint64 {
@@ -43,6 +45,7 @@ func (c *counts) list() [numCounts]uint64 {
 		c.stallTimeouts, c.tooManyChannels, c.tooManySubscribers,
 		c.behind, c.caughtUp, c.noMemory, c.wakes,
 		c.streamOverruns, c.tokenErrors, c.closedChannels, c.watchersLost, c.barredPublishers, c.farewells,
+		c.tooManyNamed,
 	}
 }
 
