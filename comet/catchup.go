@@ -53,17 +53,17 @@ func (l *Loop) lookAt(h uint32, r *conn) bool {
 		v := l.hub.Enter(x.channel)
 		next, closed := v.Next(), v.Closed() && !plant.Is(plant.LostClose)
 		if r.busy() {
-			if next > *x.wants || closed {
+			if next > x.wants || closed {
 				r.flags |= flagBehind
 			}
 			v.Leave()
 			continue
 		}
-		from := l.missed(v, *x.wants, next)
+		from := l.missed(v, x.wants, next)
 		l.name = append(l.name[:0], v.Name()...)
 		v.Leave()
 		switch {
-		case streams && next > *x.wants:
+		case streams && next > x.wants:
 			if !l.catchUpStream(h, r, s, l.name, from) {
 				return true
 			}
@@ -95,7 +95,7 @@ func (l *Loop) sayClosed(h uint32, r *conn, s uint32, next uint64) (over bool) {
 	if r.mode().Streams() {
 		if _, n := l.firstHeld(h, r); n > 1 {
 			l.leave(s)
-			*l.subscriber(s).wants = 1 // of what comes by that name later it has had nothing
+			l.subscriber(s).wants = 1 // of what comes by that name later it has had nothing
 			l.esc = wire.AppendEscaped(l.esc[:0], l.name)
 			l.body = wire.AppendObject(l.body[:0], wire.KindClose, l.esc, int64(next), nil)
 			l.appendFrame(r, s, 0)

@@ -43,10 +43,11 @@ type subscription struct {
 
 const subscriptionBytes = int(unsafe.Sizeof(subscription{}))
 
-// subscriber is one of either kind.
+// subscriber is what either kind of record begins with. It is only pointed to,
+// and never assigned whole: behind its fields it ends where others begin.
 type subscriber struct {
-	*place
-	wants *uint64 // the message number it waits for
+	wants uint64 // the message number it waits for
+	place
 }
 
 // several reports that the held connection, which is none of /psub, has a record
@@ -58,17 +59,22 @@ func (l *Loop) subscription(s uint32) *subscription {
 }
 
 // subscriber is the one of handle s, which is not 0.
-func (l *Loop) subscriber(s uint32) subscriber {
-	if s&severalBit == 0 {
-		r := l.at(s)
-		return subscriber{&r.place, &r.wants}
+func (l *Loop) subscriber(s uint32) *subscriber {
+	if s&severalBit != 0 {
+		return l.oneOfSeveral(s)
 	}
-	x := l.subscription(s)
-	return subscriber{&x.place, &x.wants}
+	return (*subscriber)(unsafe.Add(l.connBase, uintptr(s-1)*unsafe.Sizeof(conn{}))) // at(s), written out to be inlined
 }
 
-// connOfSubscriber is the number plus one of the connection whose subscriber s is.
-func (l *Loop) connOfSubscriber(s uint32) uint32 {
+// oneOfSeveral is apart so that subscriber is inlined.
+//
+//go:noinline
+func (l *Loop) oneOfSeveral(s uint32) *subscriber {
+	return (*subscriber)(unsafe.Pointer(l.subscription(s)))
+}
+
+// ownerOf is the number plus one of the connection whose subscriber s is.
+func (l *Loop) ownerOf(s uint32) uint32 {
 	if s&severalBit == 0 {
 		return s
 	}

@@ -62,7 +62,7 @@ func (l *Loop) deliverEntry(e *hub.Entry) {
 		l.unrefEntry(e)
 		return
 	}
-	h := l.connOfSubscriber(s)
+	h := l.ownerOf(s)
 	r := l.at(h)
 	if e.Msg == 0 { // closed
 		v.Leave()
@@ -72,7 +72,7 @@ func (l *Loop) deliverEntry(e *hub.Entry) {
 	l.name = append(l.name[:0], v.Name()...)
 	missed := uint64(0)
 	if !r.busy() {
-		missed = l.missed(v, *l.subscriber(s).wants, e.Seq)
+		missed = l.missed(v, l.subscriber(s).wants, e.Seq)
 	}
 	if l.stays(r) {
 		v.Leave()
@@ -82,8 +82,7 @@ func (l *Loop) deliverEntry(e *hub.Entry) {
 		v.Add(-1)
 		v.Settle(l.id, l.tick)
 		v.Leave()
-		l.vacate(l.subscriber(s).place)
-		l.unsubscribe(h, r) // from its other channels
+		l.leaveOthers(h, r, s, &l.subscriber(s).place)
 		l.dismiss(h, r, l.name, e, missed)
 	}
 	l.unrefEntry(e)
@@ -113,8 +112,8 @@ func (l *Loop) dismiss(h uint32, r *conn, name []byte, e *hub.Entry, missed uint
 }
 
 // due reports whether the subscriber still wants message number seq.
-func (l *Loop) due(x subscriber, seq uint64) bool {
-	return seq >= *x.wants || plant.Is(plant.DoubleSend)
+func (l *Loop) due(x *subscriber, seq uint64) bool {
+	return seq >= x.wants || plant.Is(plant.DoubleSend)
 }
 
 // missed takes into l.msgs what the history holds from number wants on, if a

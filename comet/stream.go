@@ -109,7 +109,7 @@ func (l *Loop) joinStream(r *conn, s uint32, v hub.View) {
 		n := l.appendList(r, s, p.Cname, from, l.msgs)
 		l.n.replayed += uint64(n)
 		wants := from + uint64(n)
-		if *l.subscriber(s).wants = wants; wants != next {
+		if l.subscriber(s).wants = wants; wants != next {
 			r.flags |= flagBehind
 		}
 		l.unrefAll()
@@ -133,11 +133,11 @@ func (l *Loop) setMode(r *conn, m wire.Mode) {
 // messages that it has not had before, numbered from missed on, if that is
 // not 0.
 func (l *Loop) feed(h uint32, r *conn, s uint32, name []byte, e *hub.Entry, missed uint64) {
-	wants := l.subscriber(s).wants
+	x := l.subscriber(s)
 	switch {
 	case r.busy():
 		l.queue(r, s, e.Seq, e.Msg)
-	case e.Seq != *wants:
+	case e.Seq != x.wants:
 		l.begin()
 		if l.catchUpStream(h, r, s, name, missed) {
 			l.sendReply(h, r)
@@ -145,7 +145,7 @@ func (l *Loop) feed(h uint32, r *conn, s uint32, name []byte, e *hub.Entry, miss
 	default:
 		l.begin()
 		l.appendFrames(r, s, name, e.Seq, e.Msg)
-		*wants++
+		x.wants++
 		l.n.delivered++
 		l.sendReply(h, r)
 	}
@@ -157,9 +157,9 @@ func (l *Loop) queue(r *conn, s uint32, seq uint64, m hub.Msg) {
 	if !r.mode().Streams() && len(l.pendingOf(r)) > 0 {
 		return
 	}
-	wants := l.subscriber(s).wants
-	if seq == *wants && l.pend(r, s, m) {
-		*wants++
+	x := l.subscriber(s)
+	if seq == x.wants && l.pend(r, s, m) {
+		x.wants++
 		return
 	}
 	r.flags |= flagBehind
@@ -169,8 +169,8 @@ func (l *Loop) queue(r *conn, s uint32, seq uint64, m hub.Msg) {
 // subscriber s of a stream missed, to l.reply. Where they are not all that it
 // needs, or there are none, the stream is closed: then it is false.
 func (l *Loop) catchUpStream(h uint32, r *conn, s uint32, name []byte, seq uint64) (ok bool) {
-	wants := l.subscriber(s).wants
-	if seq != *wants {
+	x := l.subscriber(s)
+	if seq != x.wants {
 		l.unrefAll()
 		l.n.streamOverruns++
 		l.close(h, r)
@@ -179,7 +179,7 @@ func (l *Loop) catchUpStream(h uint32, r *conn, s uint32, name []byte, seq uint6
 	n := l.appendList(r, s, name, seq, l.msgs)
 	l.n.caughtUp++
 	l.n.delivered += uint64(n)
-	*wants += uint64(n)
+	x.wants += uint64(n)
 	if n < len(l.msgs) {
 		r.flags |= flagBehind
 	}
@@ -199,7 +199,7 @@ func (l *Loop) heldSent(h uint32, r *conn) {
 	case len(waiting) > 0:
 		w := waiting[0]
 		l.nameOf(w.sub)
-		seq := *l.subscriber(w.sub).wants - 1
+		seq := l.subscriber(w.sub).wants - 1
 		l.unsubscribe(h, r)
 		l.n.delivered++
 		l.answer(h, r, l.message(l.name, seq, w.msg))

@@ -116,8 +116,8 @@ func (l *Loop) join(v hub.View, s uint32, next uint64) {
 	v.Add(1)
 	v.Leave()
 	x := l.subscriber(s)
-	*x.wants = next
-	*x.place = place{channel: v.ID, next: first}
+	x.wants = next
+	x.place = place{channel: v.ID, next: first}
 	if first != 0 {
 		l.subscriber(first).prev = s
 	}
@@ -128,6 +128,7 @@ func (l *Loop) join(v hub.View, s uint32, next uint64) {
 // false if there was no memory, and it is closing.
 func (l *Loop) hold(h uint32, r *conn) bool {
 	r.state = stateHeld
+	l.n.holding++
 	streams := r.mode().Streams()
 	cb := l.par.Cb
 	if streams {
@@ -157,6 +158,7 @@ func (l *Loop) hold(h uint32, r *conn) bool {
 func (l *Loop) detach(r *conn) {
 	l.freeSubscriptions(r)
 	r.state = stateOpen
+	l.n.holding--
 }
 
 // vacate is for a subscriber that is in no list any more.
@@ -168,6 +170,16 @@ func (l *Loop) vacate(p *place) {
 // unsubscribe takes a held connection out of its channels.
 func (l *Loop) unsubscribe(h uint32, r *conn) {
 	l.leaveAll(h, r)
+	l.detach(r)
+}
+
+// leaveOthers is unsubscribe where the subscriber s, which stands at p, was taken
+// out of its channel before.
+func (l *Loop) leaveOthers(h uint32, r *conn, s uint32, p *place) {
+	l.vacate(p)
+	if s != h {
+		l.leaveAll(h, r)
+	}
 	l.detach(r)
 }
 
@@ -206,7 +218,7 @@ func (l *Loop) leave(s uint32) {
 	v.Add(-1)
 	l.settle(v)
 	v.Leave()
-	l.vacate(x.place)
+	l.vacate(&x.place)
 }
 
 // settle lets a channel know that the loop's list of it changed, unless a walk

@@ -29,7 +29,7 @@ func (l *Loop) stepWalk(budget int) (n int) {
 	for ; n < budget && w.cursor != 0; n++ {
 		s := w.cursor
 		x := l.subscriber(s)
-		h := l.connOfSubscriber(s)
+		h := l.ownerOf(s)
 		r := l.at(h)
 		w.cursor = x.next
 		if w.cursor != 0 {
@@ -45,9 +45,8 @@ func (l *Loop) stepWalk(budget int) (n int) {
 			l.keepInWalk(s, x)
 			l.walkFeed(h, r, s)
 		default:
-			missed := l.walkMissed(r, *x.wants)
-			l.vacate(x.place)
-			l.unsubscribe(h, r) // from its other channels
+			missed := l.walkMissed(r, x.wants)
+			l.leaveOthers(h, r, s, &x.place)
 			gone++
 			l.walkSend(h, r, missed)
 		}
@@ -68,7 +67,7 @@ func (l *Loop) stepWalk(budget int) (n int) {
 }
 
 // keepInWalk adds a subscriber to those that stay.
-func (l *Loop) keepInWalk(s uint32, x subscriber) {
+func (l *Loop) keepInWalk(s uint32, x *subscriber) {
 	w := &l.walk
 	x.prev, x.next = w.keptLast, 0
 	if w.keptLast != 0 {
@@ -130,14 +129,14 @@ func (l *Loop) walkSend(h uint32, r *conn, missed uint64) {
 // event of several channels has an id of its own.
 func (l *Loop) walkFeed(h uint32, r *conn, s uint32) {
 	w := &l.walk
-	wants := l.subscriber(s).wants
+	x := l.subscriber(s)
 	own := r.flags&flagHTTP11 == 0 || s&severalBit != 0 && r.mode() == wire.ModeSSE
-	if own || r.busy() || w.entry.Seq != *wants {
-		l.feed(h, r, s, l.walkName, &w.entry, l.walkMissed(r, *wants))
+	if own || r.busy() || w.entry.Seq != x.wants {
+		l.feed(h, r, s, l.walkName, &w.entry, l.walkMissed(r, x.wants))
 		return
 	}
 	if !plant.Is(plant.StuckNumber) {
-		*wants++
+		x.wants++
 	}
 	l.n.delivered++
 	l.sendShared(h, r, &w.shared[r.mode()], func() {

@@ -28,16 +28,17 @@ func join(lists ...[]string) (all []string) {
 	return all
 }
 
-// severalPolls are polls of several channels.
+// severalPolls are polls of several channels. They are held when the last is
+// joined.
 var severalPolls = []exchange{
 	{
 		name: "the first has a message", send: get("/sub" + both("va", 1, "vb", 1)), held: "vb", then: pushes("va", "x"),
 		want: polled(data("va", 1, "x") + "\n"),
 	}, {
-		name: "the second has a message", send: get("/poll" + both("vc", 1, "vd", 1)), held: "vc", then: pushes("vd", "x"),
+		name: "the second has a message", send: get("/poll" + both("vc", 1, "vd", 1)), held: "vd", then: pushes("vd", "x"),
 		want: polled(data("vd", 1, "x") + "\n"),
 	}, {
-		name: "a broadcast to both", send: get("/sub" + both("ve", 1, "vf", 1)), held: "ve", then: []string{"/broadcast?content=all"},
+		name: "a broadcast to both", send: get("/sub" + both("ve", 1, "vf", 1)), held: "vf", then: []string{"/broadcast?content=all"},
 		want: polled(broadcasted("ve", 1, "all")),
 	}, {
 		name: "both replay", before: join(three("vg"), pushes("vh", "n1")), send: get("/sub" + both("vh", 1, "vg", 2)),
@@ -57,17 +58,17 @@ var severalPolls = []exchange{
 		name: "replay and jump with callback", before: three("vs"), send: get("/sub" + both("vs", 3, "vt", 0) + "&cb=f"),
 		want: polled(wrapped("f", array(data("vs", 3, "m3"), nextSeq("vt", 1)))),
 	}, {
-		name: "live with callback", send: get("/sub" + both("vu", 1, "vv", 1) + "&cb=f"), held: "vu", then: pushes("vv", "x"),
+		name: "live with callback", send: get("/sub" + both("vu", 1, "vv", 1) + "&cb=f"), held: "vv", then: pushes("vv", "x"),
 		want: polled(wrapped("f", data("vv", 1, "x"))),
 	}, {
 		name: "HTTP/1.0", send: "GET /sub" + both("vw", 1, "vx", 1) + " HTTP/1.0\r\n\r\n", held: "vx", then: pushes("vw", "x"),
 		want: polled10(data("vw", 1, "x") + "\n"), closes: true,
 	}, {
-		name: "one is closed", before: three("vy"), send: get("/sub" + both("vz", 1, "vy", 4)), held: "vz", then: []string{"/close?cname=vy"},
+		name: "one is closed", before: three("vy"), send: get("/sub" + both("vz", 1, "vy", 4)), held: "vy", then: []string{"/close?cname=vy"},
 		want: polled(object("close", "vy", 4, "") + "\n"),
 	}, {
 		// The first that is named counts, also where its number is another.
-		name: "one named twice", send: get("/sub?cname=wa&seq=1&cname=wb&seq=1&cname=wa&seq=0"), held: "wa", then: pushes("wa", "x"),
+		name: "one named twice", send: get("/sub?cname=wa&seq=1&cname=wb&seq=1&cname=wa&seq=0"), held: "wb", then: pushes("wa", "x"),
 		want: polled(data("wa", 1, "x") + "\n"),
 	}, {
 		name: "one alone named twice", before: three("wc"), send: get("/sub?cname=wc&seq=2&cname=wc&seq=0"),
@@ -76,7 +77,7 @@ var severalPolls = []exchange{
 		name: "an empty name and another", send: get("/sub?cname=&seq=1&cname=wd&seq=1"), held: "wd", then: pushes("", "x"),
 		want: polled(data("", 1, "x") + "\n"),
 	},
-	{name: "as many as may be", send: get("/sub?" + named("we", 16)), held: "we9", then: pushes("we15", "x"), want: polled(data("we15", 1, "x") + "\n")},
+	{name: "as many as may be", send: get("/sub?" + named("we", 16)), held: "we15", then: pushes("we15", "x"), want: polled(data("we15", 1, "x") + "\n")},
 	{name: "too many", send: get("/sub?" + named("wf", 17)), status: refused400, closes: true},
 	{name: "as many, one of them twice", send: get("/sub?" + named("we", 16) + "&cname=we3"), want: polled(array(data("we15", 1, "x")))},
 	{name: "a name that is too long", send: get("/sub?cname=wg&seq=1&seq=1&cname=" + longName + "n"), status: refused400, closes: true},
@@ -105,7 +106,7 @@ var severalStreams = []exchange{
 		name: "iframe", before: three("sh"), send: get("/iframe" + both("sh", 3, "si", 1)), held: "si", then: pushes("si", "x"),
 		want: frameHead + "<page>" + script(data("sh", 3, "m3")) + script(data("si", 1, "x")), chunks: 3,
 	}, {
-		name: "stream of HTTP/1.0", send: "GET /stream" + both("sj", 1, "sk", 1) + " HTTP/1.0\r\n\r\n", held: "sj",
+		name: "stream of HTTP/1.0", send: "GET /stream" + both("sj", 1, "sk", 1) + " HTTP/1.0\r\n\r\n", held: "sk",
 		then: join(pushes("sj", "a"), pushes("sk", "b"), []string{"/close?cname=sj", "/close?cname=sk"}), closes: true,
 		want: polled10(data("sj", 1, "a") + "\n" + data("sk", 1, "b") + "\n" + object("close", "sj", 2, "") + "\n" + object("close", "sk", 2, "") + "\n"),
 	}, {
