@@ -31,30 +31,49 @@ func (l *Loop) stepCatchUp(budget int) (used int) {
 		if r.state != stateHeld || r.watches() {
 			continue
 		}
-		if l.lookAt(h, r) {
+		if l.lookAtAll(h, r) {
 			sent++
 		}
 	}
 	return sent + looks/looksPerSend
 }
 
-// lookAt gives a held connection what its channels have for it, and last of all
-// that a channel was closed: a poll of the first that has anything, a stream of
-// all, as far as one reply brings it. It reports whether there was anything. One
-// that has a send outstanding is looked at again when that is over.
+// lookAtAll is lookAt with no regard to marks.
+func (l *Loop) lookAtAll(h uint32, r *conn) bool {
+	if r.several() {
+		for s := l.first(h, r); s != 0; s = l.after(s) {
+			l.subscription(s).behind = true
+		}
+	}
+	return l.lookAt(h, r)
+}
+
+// lookAt gives a held connection what its channel has for it, and last of all
+// that it was closed. Of several channels it looks at those that are marked: what
+// others have is on its way by the inbox, and a history may hold it no more. A
+// poll is given what the first of them has, a stream all, as far as one reply
+// brings it. The result is whether there was anything. A connection that has a
+// send outstanding is looked at again when that is over.
 func (l *Loop) lookAt(h uint32, r *conn) bool {
 	l.begin()
+	if !r.busy() {
+		r.flags &^= flagBehind
+	}
 	streams := r.mode().Streams()
 	for s := l.first(h, r); s != 0; s = l.after(s) {
 		x := l.subscriber(s)
-		if x.channel == 0 {
-			continue // it was told that this one is closed
+		if s&severalBit != 0 {
+			y := l.subscription(s)
+			if !y.behind || y.channel == 0 { // or it was told that this one is closed
+				continue
+			}
+			y.behind = false
 		}
 		v := l.hub.Enter(x.channel)
 		next, closed := v.Next(), v.Closed() && !plant.Is(plant.LostClose)
 		if r.busy() {
 			if next > x.wants || closed {
-				r.flags |= flagBehind
+				l.mark(r, s)
 			}
 			v.Leave()
 			continue
@@ -68,7 +87,7 @@ func (l *Loop) lookAt(h uint32, r *conn) bool {
 				return true
 			}
 			if closed {
-				r.flags |= flagBehind
+				l.mark(r, s)
 			}
 		case from != 0:
 			l.unsubscribe(h, r)
@@ -102,7 +121,7 @@ func (l *Loop) sayClosed(h uint32, r *conn, s uint32, next uint64) (over bool) {
 			return false
 		}
 		if len(l.reply) > 0 {
-			r.flags |= flagBehind // what is in it goes first
+			l.mark(r, s) // what is in it goes first
 			return false
 		}
 	}

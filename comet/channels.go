@@ -4,6 +4,7 @@ import (
 	"unsafe"
 
 	"c1000k/comet/arena"
+	"c1000k/comet/internal/plant"
 	"c1000k/comet/wire"
 )
 
@@ -38,7 +39,8 @@ type subscription struct {
 	place
 	conn    uint32 // the connection, its number plus one
 	more    uint32 // the connection's next subscriber; 0: none
-	waiting uint32 // messages of it that wait for the outstanding send
+	waiting uint16 // messages of it that wait for the outstanding send
+	behind  bool   // it is one of those that flagBehind is about
 }
 
 const subscriptionBytes = int(unsafe.Sizeof(subscription{}))
@@ -111,6 +113,14 @@ func (l *Loop) firstHeld(h uint32, r *conn) (first uint32, n int) {
 	return first, n
 }
 
+// mark notes that the subscriber s of r has something to be looked for.
+func (l *Loop) mark(r *conn, s uint32) {
+	r.flags |= flagBehind
+	if s&severalBit != 0 {
+		l.subscription(s).behind = true
+	}
+}
+
 // newSubscriptions gives the connection a record for each of l.channels; false
 // if there is no memory.
 func (l *Loop) newSubscriptions(h uint32, r *conn) bool {
@@ -147,8 +157,11 @@ func (l *Loop) eventID(r *conn, s uint32, had int64) []byte {
 	for t := r.place.next; t != 0; t = l.after(t) {
 		x := l.subscription(t)
 		n := int64(x.wants) - int64(x.waiting) - 1
-		if t == s {
+		switch {
+		case t == s:
 			n = had
+		case plant.Is(plant.HastyID):
+			n = int64(x.wants) - 1
 		}
 		l.events = wire.AppendEventID(l.events, t == r.place.next, n)
 	}

@@ -66,6 +66,7 @@ func (l *Loop) deliverEntry(e *hub.Entry) {
 	r := l.at(h)
 	if e.Msg == 0 { // closed
 		v.Leave()
+		l.mark(r, s)
 		l.lookAt(h, r)
 		return
 	}

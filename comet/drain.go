@@ -76,7 +76,7 @@ func (l *Loop) dismissForGood(h uint32, r *conn) {
 // there is for it: a send that is outstanding, or what it missed, comes first. A
 // stream is told the close of each of its channels, all else is said of the first.
 func (l *Loop) farewell(h uint32, r *conn) {
-	if r.busy() || l.lookAt(h, r) {
+	if r.busy() || l.lookAtAll(h, r) {
 		return // wait comes back here
 	}
 	closes := Farewell(l.svc.draining.Load()) == FarewellClose

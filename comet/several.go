@@ -2,6 +2,7 @@ package comet
 
 import (
 	"c1000k/comet/hub"
+	"c1000k/comet/internal/plant"
 	"c1000k/comet/wire"
 )
 
@@ -60,8 +61,10 @@ func (l *Loop) subscribeToAll(h uint32, r *conn, mode wire.Mode) (stay bool) {
 		v, why := l.find()
 		switch {
 		case why.text != "":
-			l.leaveAll(h, r)
-			l.freeSubscriptions(r)
+			if !plant.Is(plant.StillThere) {
+				l.leaveAll(h, r)
+				l.freeSubscriptions(r)
+			}
 			l.reply = l.reply[:0]
 			return l.inBand(r, mode, why)
 		case streams:

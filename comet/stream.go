@@ -110,7 +110,7 @@ func (l *Loop) joinStream(r *conn, s uint32, v hub.View) {
 		l.n.replayed += uint64(n)
 		wants := from + uint64(n)
 		if l.subscriber(s).wants = wants; wants != next {
-			r.flags |= flagBehind
+			l.mark(r, s)
 		}
 		l.unrefAll()
 	}
@@ -145,7 +145,9 @@ func (l *Loop) feed(h uint32, r *conn, s uint32, name []byte, e *hub.Entry, miss
 	default:
 		l.begin()
 		l.appendFrames(r, s, name, e.Seq, e.Msg)
-		x.wants++
+		if s&severalBit == 0 || !plant.Is(plant.StuckOther) {
+			x.wants++
+		}
 		l.n.delivered++
 		l.sendReply(h, r)
 	}
@@ -162,7 +164,7 @@ func (l *Loop) queue(r *conn, s uint32, seq uint64, m hub.Msg) {
 		x.wants++
 		return
 	}
-	r.flags |= flagBehind
+	l.mark(r, s)
 }
 
 // catchUpStream appends the messages l.msgs, numbered from seq on, which the
@@ -181,7 +183,7 @@ func (l *Loop) catchUpStream(h uint32, r *conn, s uint32, name []byte, seq uint6
 	l.n.delivered += uint64(n)
 	x.wants += uint64(n)
 	if n < len(l.msgs) {
-		r.flags |= flagBehind
+		l.mark(r, s)
 	}
 	l.unrefAll()
 	return true
@@ -205,7 +207,6 @@ func (l *Loop) heldSent(h uint32, r *conn) {
 		l.answer(h, r, l.message(l.name, seq, w.msg))
 		l.dropPending(r)
 	case r.flags&flagBehind != 0 && !plant.Is(plant.ForgottenBehind):
-		r.flags &^= flagBehind
 		if !l.lookAt(h, r) {
 			l.wait(h, r)
 		}

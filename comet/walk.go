@@ -40,6 +40,7 @@ func (l *Loop) stepWalk(budget int) (n int) {
 			l.keepInWalk(s, x)
 		case w.entry.Msg == 0: // closed: it goes at once, or when it has had all
 			l.keepInWalk(s, x)
+			l.mark(r, s)
 			l.lookAt(h, r)
 		case l.stays(r):
 			l.keepInWalk(s, x)
