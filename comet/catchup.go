@@ -31,45 +31,101 @@ func (l *Loop) stepCatchUp(budget int) (used int) {
 		if r.state != stateHeld || r.watches() {
 			continue
 		}
-		if l.lookAt(h, r) {
+		if l.lookAtAll(h, r) {
 			sent++
 		}
 	}
 	return sent + looks/looksPerSend
 }
 
+// lookAtAll is lookAt with no regard to marks.
+func (l *Loop) lookAtAll(h uint32, r *conn) bool {
+	if r.several() {
+		for s := l.first(h, r); s != 0; s = l.after(s) {
+			l.subscription(s).behind = true
+		}
+	}
+	return l.lookAt(h, r)
+}
+
 // lookAt gives a held connection what its channel has for it, and last of all
-// that the channel was closed. It reports whether there was anything. One that
-// has a send outstanding is looked at again when that is over.
+// that it was closed. Of several channels it looks at those that are marked: what
+// others have is on its way by the inbox, and a history may hold it no more. A
+// poll is given what the first of them has, a stream all, as far as one reply
+// brings it. The result is whether there was anything. A connection that has a
+// send outstanding is looked at again when that is over.
 func (l *Loop) lookAt(h uint32, r *conn) bool {
-	v := l.hub.Enter(r.channel)
-	next, closed := v.Next(), v.Closed() && !plant.Is(plant.LostClose)
-	if r.busy() {
-		if next > r.next || closed {
-			r.flags |= flagBehind
-		}
-		v.Leave()
-		return false
+	l.begin()
+	if !r.busy() {
+		r.flags &^= flagBehind
 	}
-	from := l.missed(v, r, next)
-	l.name = append(l.name[:0], v.Name()...)
-	v.Leave()
 	streams := r.mode().Streams()
-	switch {
-	case streams && next > r.next:
-		l.catchUpStream(h, r, l.name, from)
-		if closed && r.state == stateHeld {
-			r.flags |= flagBehind
+	for s := l.first(h, r); s != 0; s = l.after(s) {
+		x := l.subscriber(s)
+		if s&severalBit != 0 {
+			y := l.subscription(s)
+			if !y.behind || y.channel == 0 { // or it was told that this one is closed
+				continue
+			}
+			y.behind = false
 		}
-	case from != 0:
-		l.unsubscribe(h, r)
-		l.n.delivered++
-		l.makeUp(h, r, l.name, from)
-	case closed:
-		l.unsubscribe(h, r)
-		l.sayEnd(h, r, l.name, wire.KindClose, int64(next))
-	default:
+		v := l.hub.Enter(x.channel)
+		next, closed := v.Next(), v.Closed() && !plant.Is(plant.LostClose)
+		if r.busy() {
+			if next > x.wants || closed {
+				l.mark(r, s)
+			}
+			v.Leave()
+			continue
+		}
+		from := l.missed(v, x.wants, next)
+		l.name = append(l.name[:0], v.Name()...)
+		v.Leave()
+		switch {
+		case streams && next > x.wants:
+			if !l.catchUpStream(h, r, s, l.name, from) {
+				return true
+			}
+			if closed {
+				l.mark(r, s)
+			}
+		case from != 0:
+			l.unsubscribe(h, r)
+			l.n.delivered++
+			l.makeUp(h, r, l.name, from)
+			return true
+		case closed:
+			if l.sayClosed(h, r, s, next) {
+				return true
+			}
+		}
+	}
+	if len(l.reply) == 0 {
 		return false
 	}
+	l.sendReply(h, r)
+	return true
+}
+
+// sayClosed tells a connection that the channel of its subscriber s, whose name
+// is l.name, was closed. It is held no more then, but where it is a stream of
+// other channels too: this is said in l.reply then, and the result is false.
+func (l *Loop) sayClosed(h uint32, r *conn, s uint32, next uint64) (over bool) {
+	if r.mode().Streams() {
+		if _, n := l.firstHeld(h, r); n > 1 {
+			l.leave(s)
+			l.subscriber(s).wants = 1 // of what comes by that name later it has had nothing
+			l.esc = wire.AppendEscaped(l.esc[:0], l.name)
+			l.body = wire.AppendObject(l.body[:0], wire.KindClose, l.esc, int64(next), nil)
+			l.appendFrame(r, s, 0)
+			return false
+		}
+		if len(l.reply) > 0 {
+			l.mark(r, s) // what is in it goes first
+			return false
+		}
+	}
+	l.unsubscribe(h, r)
+	l.sayEnd(h, r, l.name, wire.KindClose, int64(next))
 	return true
 }

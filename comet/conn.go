@@ -26,7 +26,7 @@ const (
 	flagKeepAlive                   // the connection stays after the reply
 	flagPaused                      // the engine was told to stop reading
 	flagContinued                   // the request that is being read was answered with 100 Continue
-	// flagBehind says of a held connection that the channel has messages for
+	// flagBehind says of a held connection that a channel has messages for
 	// it which are not on its way: they are looked for when a send is over.
 	flagBehind
 	// The highest two bits are the subscriber's mode.
@@ -40,21 +40,21 @@ func (r *conn) mode() wire.Mode { return wire.Mode(r.flags >> modeShift) }
 // busy reports that a held connection has a send outstanding.
 func (r *conn) busy() bool { return r.out != 0 }
 
-// conn is one connection and its one subscriber: 48 bytes. The engine's
-// descriptor is not stored, since the record's index is its slot.
+// conn is one connection and its one subscriber: 48 bytes. Where it has several
+// its place names no channel and the first of them: see channels.go. The
+// engine's descriptor is not stored, since the record's index is its slot.
 type conn struct {
-	state   state
-	flags   uint8
-	gen     uint16       // the token of its sends
-	channel arena.Handle // the channel it is held on
-	next    uint64       // the message number it waits for
-	timer   arena.Link
+	wants uint64 // the message number it waits for
+	place
+	state state
+	flags uint8
+	gen   uint16 // the token of its sends
+	timer arena.Link
 	// deadline is when the state has lasted too long. The timer may be armed
 	// for an earlier tick, and is then armed again: see setDeadline.
-	deadline         uint32
-	prevSub, nextSub uint32       // the loop's list of the channel, as numbers of connections plus one
-	extra            arena.Handle // input not yet used, callback, noop number; most have none
-	out              arena.Handle // the reply that is being sent
+	deadline uint32
+	extra    arena.Handle // input not yet used, callback, noop number; most have none
+	out      arena.Handle // the reply that is being sent
 }
 
 // at is the record of connection number h-1; h is not 0.

@@ -48,40 +48,42 @@ func (l *Loop) deliverEntry(e *hub.Entry) {
 	if !v.Is(e) {
 		panic("comet: a channel was freed while an inbox referred to it")
 	}
-	h := v.Head(l.id)
-	if h != 0 && l.at(h).nextSub != 0 {
+	s := v.Head(l.id)
+	if s != 0 && l.subscriber(s).next != 0 {
 		v.SetHead(l.id, 0)
 		l.walkName = append(l.walkName[:0], v.Name()...)
 		v.Leave()
-		l.walk = walk{entry: *e, cursor: h}
+		l.walk = walk{entry: *e, cursor: s}
 		return
 	}
 	v.Unref()
-	if h == 0 || !l.due(l.at(h), e.Seq) {
+	if s == 0 || !l.due(l.subscriber(s), e.Seq) {
 		v.Leave()
 		l.unrefEntry(e)
 		return
 	}
+	h := l.ownerOf(s)
 	r := l.at(h)
 	if e.Msg == 0 { // closed
 		v.Leave()
+		l.mark(r, s)
 		l.lookAt(h, r)
 		return
 	}
 	l.name = append(l.name[:0], v.Name()...)
 	missed := uint64(0)
 	if !r.busy() {
-		missed = l.missed(v, r, e.Seq)
+		missed = l.missed(v, l.subscriber(s).wants, e.Seq)
 	}
 	if l.stays(r) {
 		v.Leave()
-		l.feed(h, r, l.name, e, missed)
+		l.feed(h, r, s, l.name, e, missed)
 	} else {
 		v.SetHead(l.id, 0)
 		v.Add(-1)
 		v.Settle(l.id, l.tick)
 		v.Leave()
-		l.detach(r)
+		l.leaveOthers(h, r, s, &l.subscriber(s).place)
 		l.dismiss(h, r, l.name, e, missed)
 	}
 	l.unrefEntry(e)
@@ -110,19 +112,19 @@ func (l *Loop) dismiss(h uint32, r *conn, name []byte, e *hub.Entry, missed uint
 	l.answer(h, r, l.message(name, e.Seq, e.Msg))
 }
 
-// due reports whether r still wants message number seq.
-func (l *Loop) due(r *conn, seq uint64) bool {
-	return seq >= r.next || plant.Is(plant.DoubleSend)
+// due reports whether the subscriber still wants message number seq.
+func (l *Loop) due(x *subscriber, seq uint64) bool {
+	return seq >= x.wants || plant.Is(plant.DoubleSend)
 }
 
-// missed takes into l.msgs what the history holds for r, if a message before
-// number seq, which r is about to get, found the inbox full. It returns the
-// number of the first of them, 0 if there is none.
-func (l *Loop) missed(v hub.View, r *conn, seq uint64) (from uint64) {
-	if seq <= r.next || v.HistoryLen() == 0 {
+// missed takes into l.msgs what the history holds from number wants on, if a
+// message before number seq, which the subscriber is about to get, found the
+// inbox full. It returns the number of the first of them, 0 if there is none.
+func (l *Loop) missed(v hub.View, wants, seq uint64) (from uint64) {
+	if seq <= wants || v.HistoryLen() == 0 {
 		return 0
 	}
-	from, l.msgs = v.From(r.next, l.msgs[:0])
+	from, l.msgs = v.From(wants, l.msgs[:0])
 	return from
 }
 

@@ -72,17 +72,29 @@ func (l *Loop) dismissForGood(h uint32, r *conn) {
 	}
 }
 
-// farewell tells a held subscriber that the server goes, once it has had what
-// there is for it: a send that is outstanding, or what it missed, comes first.
+// farewell tells a held connection that the server goes, once it has had what
+// there is for it: a send that is outstanding, or what it missed, comes first. A
+// stream is told the close of each of its channels, all else is said of the first.
 func (l *Loop) farewell(h uint32, r *conn) {
-	if r.busy() || l.lookAt(h, r) {
+	if r.busy() || l.lookAtAll(h, r) {
 		return // wait comes back here
 	}
-	v := l.hub.Enter(r.channel)
-	l.name = append(l.name[:0], v.Name()...)
-	kind, number := wire.KindClose, int64(v.Next())
-	v.Leave()
-	if Farewell(l.svc.draining.Load()) == FarewellNoop {
+	closes := Farewell(l.svc.draining.Load()) == FarewellClose
+	s, held := l.firstHeld(h, r)
+	l.begin()
+	for ; closes && r.mode().Streams() && held > 1; s = l.after(s) {
+		if l.subscriber(s).channel != 0 {
+			next := l.nameOf(s)
+			l.esc = wire.AppendEscaped(l.esc[:0], l.name)
+			l.appendObjectFrame(r, wire.KindClose, next, nil)
+			held--
+		}
+	}
+	for l.subscriber(s).channel == 0 {
+		s = l.after(s)
+	}
+	kind, number := wire.KindClose, l.nameOf(s)
+	if !closes {
 		kind, number = wire.KindNoop, l.noopNumber(r)
 	}
 	l.unsubscribe(h, r)

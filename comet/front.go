@@ -54,10 +54,13 @@ func (l *Loop) front(h uint32, r *conn) (stay bool) {
 		l.ping(keep)
 		return keep
 	}
+	if !l.nameChannels() {
+		l.n.badRequests++
+		l.refuse(r, 400)
+		return false
+	}
 	if mode == wire.ModeSSE {
-		if last, ok := wire.ParseEventID(l.req.LastEventID); ok {
-			l.par.Seq = last + 1
-		}
+		l.resumeEvents()
 	}
 	return l.subscribe(h, r, mode)
 }

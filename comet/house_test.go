@@ -18,6 +18,9 @@ func TestRecordSizes(t *testing.T) {
 	if n := unsafe.Sizeof(conn{}); n != 48 {
 		t.Errorf("a connection's record is %d bytes, not 48", n)
 	}
+	if subscriptionBytes != 32 {
+		t.Errorf("each of several channels of a connection costs %d bytes, not 32", subscriptionBytes)
+	}
 }
 
 // pure are the packages that decide and touch nothing: they import no I/O and

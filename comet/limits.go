@@ -7,25 +7,30 @@ import "fmt"
 // takes nobody's place away; histories that are too long by it shrink as
 // messages come.
 type Limits struct {
-	MaxSubscribersPerChannel int
-	MaxContentBytes          int
-	MaxMessageBytes          int64
-	ChannelBufferBytes       int64
+	MaxSubscribersPerChannel   int
+	MaxChannelsPerSubscription int
+	MaxContentBytes            int
+	MaxMessageBytes            int64
+	ChannelBufferBytes         int64
 }
 
 // Limits are those that the service is made with.
 func (c *Config) Limits() Limits {
 	return Limits{
-		MaxSubscribersPerChannel: c.MaxSubscribersPerChannel,
-		MaxContentBytes:          c.MaxContentBytes,
-		MaxMessageBytes:          c.MaxMessageBytes,
-		ChannelBufferBytes:       c.ChannelBufferBytes,
+		MaxSubscribersPerChannel:   c.MaxSubscribersPerChannel,
+		MaxChannelsPerSubscription: c.MaxChannelsPerSubscription,
+		MaxContentBytes:            c.MaxContentBytes,
+		MaxMessageBytes:            c.MaxMessageBytes,
+		ChannelBufferBytes:         c.ChannelBufferBytes,
 	}
 }
 
 func (l Limits) check() error {
 	if l.MaxSubscribersPerChannel < 0 || l.ChannelBufferBytes < 0 {
 		return fmt.Errorf("comet: negative number of subscribers or bytes")
+	}
+	if l.MaxChannelsPerSubscription < 1 || l.MaxChannelsPerSubscription > MaxChannelsPerSubscription {
+		return fmt.Errorf("comet: %d channels of one subscription are outside 1 to %d", l.MaxChannelsPerSubscription, MaxChannelsPerSubscription)
 	}
 	if l.MaxContentBytes <= 0 || l.MaxContentBytes > MaxContentBytes {
 		return fmt.Errorf("comet: a content of %d bytes is outside 1 to %d", l.MaxContentBytes, MaxContentBytes)
@@ -40,6 +45,7 @@ func (s *Service) SetLimits(l Limits) error {
 		return err
 	}
 	s.maxContent.Store(int64(l.MaxContentBytes))
+	s.maxNamed.Store(int64(l.MaxChannelsPerSubscription))
 	s.hub.SetLimits(l.MaxSubscribersPerChannel, l.ChannelBufferBytes, l.MaxMessageBytes)
 	return nil
 }

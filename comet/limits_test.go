@@ -11,6 +11,8 @@ func TestSetLimitsRefuses(t *testing.T) {
 		func(l *Limits) { l.MaxContentBytes = 0 },
 		func(l *Limits) { l.MaxContentBytes = MaxContentBytes + 1 },
 		func(l *Limits) { l.MaxSubscribersPerChannel = -1 },
+		func(l *Limits) { l.MaxChannelsPerSubscription = 0 },
+		func(l *Limits) { l.MaxChannelsPerSubscription = MaxChannelsPerSubscription + 1 },
 		func(l *Limits) { l.ChannelBufferBytes = -1 },
 	} {
 		config := s.Config()

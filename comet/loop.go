@@ -64,15 +64,17 @@ type Loop struct {
 	more bool   // the turn left work behind
 
 	// Scratch memory, reused.
-	reply, body, name, esc, params []byte
-	acks                           []byte
-	walkName                       []byte // of the walk's channel; kept from turn to turn
-	msgs                           []hub.Msg
-	date                           [wire.DateBytes]byte
-	dateSecond                     int64
-	epoch                          [16]byte
-	req                            wire.Request
-	par                            wire.Params
+	reply, body, name, esc, params, events []byte
+	acks                                   []byte
+	walkName                               []byte // of the walk's channel; kept from turn to turn
+	msgs                                   []hub.Msg
+	date                                   [wire.DateBytes]byte
+	dateSecond                             int64
+	epoch                                  [16]byte
+	req                                    wire.Request
+	par                                    wire.Params
+	channels                               []wire.Channel // of a subscriber that names several; par is one of them in turn
+	room                                   int            // bytes of messages for which the reply to a stream has room still
 
 	n      counts
 	shared sharedCounts

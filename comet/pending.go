@@ -16,25 +16,34 @@ const maxPending = 256
 // the least: who does not read must not keep everybody's memory.
 const maxPendingBytes = 1 << 20
 
-// pendingHeader begins the list of messages that came while a send was
-// outstanding. Their numbers are the last before conn.next, without a gap. A
-// reference is held to each.
+// pending is a message that came while a send was outstanding, and whose it is. A
+// reference is held to the message. The numbers of one subscriber's are the last
+// before the one that it wants, without a gap.
+type pending struct {
+	msg hub.Msg
+	sub uint32
+}
+
+// pendingHeader begins a connection's list of them.
 type pendingHeader struct {
 	begin, end uint32
 	bytes      int64 // of the contents
 }
 
-const pendingHeaderBytes = int(unsafe.Sizeof(pendingHeader{}))
+const (
+	pendingHeaderBytes = int(unsafe.Sizeof(pendingHeader{}))
+	pendingBytes       = int(unsafe.Sizeof(pending{}))
+)
 
 // pendingList is a list's header and room.
-func (l *Loop) pendingList(x arena.Handle) (*pendingHeader, []hub.Msg) {
+func (l *Loop) pendingList(x arena.Handle) (*pendingHeader, []pending) {
 	b := l.blocks.Bytes(x)
-	room := (len(b) - pendingHeaderBytes) / 4
-	return (*pendingHeader)(unsafe.Pointer(&b[0])), unsafe.Slice((*hub.Msg)(unsafe.Pointer(&b[pendingHeaderBytes])), room)
+	room := (len(b) - pendingHeaderBytes) / pendingBytes
+	return (*pendingHeader)(unsafe.Pointer(&b[0])), unsafe.Slice((*pending)(unsafe.Pointer(&b[pendingHeaderBytes])), room)
 }
 
 // pendingOf is the messages that wait for r's outstanding send.
-func (l *Loop) pendingOf(r *conn) []hub.Msg {
+func (l *Loop) pendingOf(r *conn) []pending {
 	if r.extra == 0 {
 		return nil
 	}
@@ -46,9 +55,9 @@ func (l *Loop) pendingOf(r *conn) []hub.Msg {
 	return list[p.begin:p.end]
 }
 
-// pend adds m to those that wait and takes a reference; false if there is no
-// room or memory.
-func (l *Loop) pend(r *conn, m hub.Msg) bool {
+// pend adds m to those that wait, for the subscriber s, and takes a reference;
+// false if there is no room or memory.
+func (l *Loop) pend(r *conn, s uint32, m hub.Msg) bool {
 	const least = 8
 	if !l.needExtra(r) {
 		return false
@@ -65,7 +74,7 @@ func (l *Loop) pend(r *conn, m hub.Msg) bool {
 		return false
 	}
 	if e.pending == 0 || l.pendingFull(e.pending) {
-		x := l.blocks.Alloc(pendingHeaderBytes + 4*max(least, 2*len(waiting)))
+		x := l.blocks.Alloc(pendingHeaderBytes + pendingBytes*max(least, 2*len(waiting)))
 		if x == 0 {
 			return false
 		}
@@ -77,10 +86,13 @@ func (l *Loop) pend(r *conn, m hub.Msg) bool {
 		e.pending = x
 	}
 	p, list := l.pendingList(e.pending)
-	list[p.end] = m
+	list[p.end] = pending{m, s}
 	p.end++
 	p.bytes += size
 	l.hub.Ref(m, 1)
+	if s&severalBit != 0 {
+		l.subscription(s).waiting++
+	}
 	return true
 }
 
@@ -89,13 +101,26 @@ func (l *Loop) pendingFull(x arena.Handle) bool {
 	return int(p.end) == len(list)
 }
 
-// shiftPending forgets the first n of those that wait, whose references are
-// the caller's from now on.
+// pendingNumber is the number of the first message that waits for the subscriber
+// s, and is given to it now; left is how many wait for the connection.
+func (l *Loop) pendingNumber(s uint32, left int) uint64 {
+	if s&severalBit == 0 {
+		return l.at(s).wants - uint64(left)
+	}
+	x := l.subscription(s)
+	n := x.wants - uint64(x.waiting)
+	x.waiting--
+	return n
+}
+
+// shiftPending forgets the first n of those that wait and gives their references
+// back.
 func (l *Loop) shiftPending(r *conn, n int) {
 	e := l.extraAt(r.extra)
 	p, list := l.pendingList(e.pending)
-	for _, m := range list[p.begin : p.begin+uint32(n)] {
-		p.bytes -= int64(len(l.hub.Content(m)))
+	for _, w := range list[p.begin : p.begin+uint32(n)] {
+		p.bytes -= int64(len(l.hub.Content(w.msg)))
+		l.hub.Unref(w.msg)
 	}
 	if p.begin += uint32(n); p.begin == p.end {
 		l.blocks.Free(e.pending)
@@ -105,11 +130,7 @@ func (l *Loop) shiftPending(r *conn, n int) {
 
 // dropPending gives back all that waits.
 func (l *Loop) dropPending(r *conn) {
-	waiting := l.pendingOf(r)
-	for _, m := range waiting {
-		l.hub.Unref(m)
-	}
-	if len(waiting) > 0 {
-		l.shiftPending(r, len(waiting))
+	if n := len(l.pendingOf(r)); n > 0 {
+		l.shiftPending(r, n)
 	}
 }

@@ -8,8 +8,8 @@ import "c1000k/comet/wire"
 // for that, and then every channel timeout. The log is read after the table, so
 // that what is told of a channel last is so.
 //
-// It is held like a subscriber, and of its record uses these fields so: next is
-// the place in the log, channel the one in the table, or 0, and nextSub the tick
+// It is held like a subscriber, and of its record uses these fields so: wants is
+// the place in the log, channel the one in the table, or 0, and next the tick
 // at which it goes through the table again.
 
 const (
@@ -41,8 +41,8 @@ func (l *Loop) psub(h uint32, r *conn) (stay bool) {
 	l.watchers = append(l.watchers, h)
 	l.svc.watching.Or(1 << l.id)
 	r.state = stateHeld
-	r.next, r.channel = at, 0
-	r.nextSub = l.tick + l.channelTicks
+	r.wants, r.channel = at, 0
+	r.next = l.tick + l.channelTicks
 	keep := r.flags&flagKeepAlive != 0
 	if l.minor(r) == 0 {
 		r.flags &^= flagKeepAlive
@@ -66,7 +66,7 @@ func (l *Loop) goThrough(r *conn) {
 		return len(l.reply) < presenceBatch
 	})
 	if r.channel == 0 {
-		r.nextSub = l.tick + l.channelTicks
+		r.next = l.tick + l.channelTicks
 	}
 }
 
@@ -74,26 +74,26 @@ func (l *Loop) goThrough(r *conn) {
 // and otherwise has it looked at when it goes through the table again.
 func (l *Loop) tell(h uint32, r *conn) {
 	l.reply = l.reply[:0]
-	if r.channel != 0 || l.tick >= r.nextSub {
+	if r.channel != 0 || l.tick >= r.next {
 		// Where a look comes to no channel the next one goes on.
 		for first := true; len(l.reply) == 0 && (first || r.channel != 0); first = false {
 			l.goThrough(r)
 		}
 	}
 	if r.channel == 0 && len(l.reply) < presenceBatch {
-		next, ok := l.hub.Presence(r.next, func(came bool, name []byte) bool {
+		next, ok := l.hub.Presence(r.wants, func(came bool, name []byte) bool {
 			l.esc = wire.AppendEscaped(l.esc[:0], name)
 			l.reply = wire.AppendPresence(l.reply, l.esc, came, l.minor(r))
 			return len(l.reply) < presenceBatch
 		})
-		if r.next = next; !ok {
+		if r.wants = next; !ok {
 			l.n.watchersLost++
 			l.close(h, r)
 			return
 		}
 	}
 	if len(l.reply) == 0 {
-		l.setDeadline(h, r, r.nextSub)
+		l.setDeadline(h, r, r.next)
 		return
 	}
 	l.sendReply(h, r)
@@ -128,5 +128,5 @@ func (l *Loop) unwatch(h uint32, r *conn) {
 	if len(l.watchers) == 0 {
 		l.svc.watching.And(^uint64(1 << l.id))
 	}
-	r.channel, r.nextSub = 0, 0
+	r.place = place{}
 }

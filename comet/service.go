@@ -17,6 +17,8 @@ type Config struct {
 	Channels int
 	// MaxSubscribersPerChannel is the limit of one channel; 0 is no limit.
 	MaxSubscribersPerChannel int
+	// MaxChannelsPerSubscription is how many channels one request may subscribe to.
+	MaxChannelsPerSubscription int
 	// ChannelBufferSize is the number of messages a channel's history keeps; 0 keeps none.
 	ChannelBufferSize int
 	// ChannelTimeout is how long a channel without subscribers lives after its
@@ -63,17 +65,18 @@ type Config struct {
 // DefaultConfig is icomet's configuration, as far as both have one.
 func DefaultConfig() Config {
 	return Config{
-		Channels:          1_000_000,
-		ChannelBufferSize: 10,
-		ChannelTimeout:    30 * time.Second,
-		PollingTimeout:    30 * time.Second,
-		HeaderTimeout:     30 * time.Second,
-		IdleTimeout:       75 * time.Second,
-		StallTimeout:      30 * time.Second,
-		MaxContentBytes:   1 << 20,
-		MaxMessageBytes:   4 << 30,
-		CORSOrigin:        "*",
-		Version:           "0.1.0",
+		Channels:                   1_000_000,
+		ChannelBufferSize:          10,
+		MaxChannelsPerSubscription: 16,
+		ChannelTimeout:             30 * time.Second,
+		PollingTimeout:             30 * time.Second,
+		HeaderTimeout:              30 * time.Second,
+		IdleTimeout:                75 * time.Second,
+		StallTimeout:               30 * time.Second,
+		MaxContentBytes:            1 << 20,
+		MaxMessageBytes:            4 << 30,
+		CORSOrigin:                 "*",
+		Version:                    "0.1.0",
 	}
 }
 
@@ -120,6 +123,7 @@ type Service struct {
 	watching atomic.Uint64 // loops with connections of /psub
 
 	maxContent atomic.Int64 // Limits.MaxContentBytes
+	maxNamed   atomic.Int64 // Limits.MaxChannelsPerSubscription
 
 	mu    sync.Mutex
 	loops []*Loop

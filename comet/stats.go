@@ -14,10 +14,11 @@ type counts struct {
 	behind, caughtUp, noMemory, wakes                  uint64
 	streamOverruns, tokenErrors, closedChannels        uint64
 	watchersLost, barredPublishers, farewells          uint64
+	tooManyNamed, holding                              uint64
 }
 
 // numCounts is how many there are.
-const numCounts = 32
+const numCounts = 34
 
 // countNames are the counters as others see them, in the order of list.
 var countNames = []string{
@@ -30,6 +31,7 @@ var countNames = []string{
 	"stall_timeouts", "too_many_channels", "too_many_subscribers",
 	"inbox_behind", "caught_up", "no_memory", "wakes",
 	"stream_overruns", "token_errors", "channels_closed", "watchers_lost", "publishers_barred", "farewells",
+	"too_many_channels_named", "connections_held",
 }
 
 func (c *counts) list() [numCounts]uint64 {
@@ -43,6 +45,7 @@ func (c *counts) list() [numCounts]uint64 {
 		c.stallTimeouts, c.tooManyChannels, c.tooManySubscribers,
 		c.behind, c.caughtUp, c.noMemory, c.wakes,
 		c.streamOverruns, c.tokenErrors, c.closedChannels, c.watchersLost, c.barredPublishers, c.farewells,
+		c.tooManyNamed, c.holding,
 	}
 }
 
@@ -87,7 +90,7 @@ func (s *Service) Stats() []Stat {
 }
 
 // Subscribers is the number of held subscribers on all loops, as of the end of
-// each loop's last turn.
+// each loop's last turn: a connection is one in each of its channels.
 func (s *Service) Subscribers() int64 {
 	const at = 5 // countNames[5]
 	s.mu.Lock()

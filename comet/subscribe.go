@@ -13,40 +13,27 @@ const (
 	maxReplayBytes = 1 << 20
 )
 
-// subscribe carries out the sequence table for the subscriber l.par; false if
-// the connection ends with the reply.
+// subscribe carries out the sequence table for the subscriber l.par, or for each
+// of l.channels where they are several; false if the connection ends with the
+// reply.
 func (l *Loop) subscribe(h uint32, r *conn, mode wire.Mode) (stay bool) {
-	p := &l.par
-	p.HasEpoch = len(p.Epoch) > 0
-	v, ok := l.find(r, mode)
-	if !ok {
-		return r.flags&flagKeepAlive != 0
+	if len(l.channels) > 1 {
+		return l.subscribeToAll(h, r, mode)
 	}
-	if v.Full() {
-		v.Touch(l.tick)
-		v.Leave()
-		l.n.tooManySubscribers++
-		return l.inBand(r, mode, wire.Kind429, wire.TooManySubscribers)
-	}
-	epoch := v.Epoch()
-	if p.HasEpoch && !l.isEpoch(epoch) {
-		p.Seq = -1 // of another instance: all that this one has is new
-		if v.HistoryLen() == 0 {
-			p.Seq = 0 // and where it has nothing, its next number and epoch are
-		}
+	v, why := l.find()
+	if why.text != "" {
+		return l.inBand(r, mode, why)
 	}
 	if mode.Streams() {
 		l.stream(h, r, v, mode)
 		return true
 	}
-	next := v.Next()
+	p := &l.par
+	next, epoch := v.Next(), v.Epoch()
 	answer, from := l.tabled(v)
 	if answer == answerHold {
-		if l.hold(h, r, v, next) && l.svc.cfg.EarlyHead {
-			l.reply = wire.AppendPollHead(l.reply[:0], l.head(r))
-			l.sendReply(h, r)
-			l.reply = l.reply[:0]
-		}
+		l.join(v, h, next)
+		l.hold(h, r)
 		return true
 	}
 	v.Touch(l.tick)
@@ -54,11 +41,7 @@ func (l *Loop) subscribe(h uint32, r *conn, mode wire.Mode) (stay bool) {
 	if answer == answerJump {
 		return l.object(r, wire.KindNextSeq, int64(next), l.appendEpoch(epoch))
 	}
-	var gap []byte
-	if l.gapBefore(from, epoch) {
-		gap = l.appendEpoch(epoch)
-	}
-	l.composeReplay(p.Cname, from, gap)
+	l.composeReplay(p.Cname, from, l.gap(from, epoch))
 	l.reply = wire.AppendPollReply(l.reply, l.head(r), p.Cb, l.body)
 	return r.flags&flagKeepAlive != 0
 }
@@ -75,7 +58,14 @@ const (
 // tabled is the sequence table: what the subscriber l.par is given of v, which is
 // locked. Of a replay l.msgs are the messages, numbered from from on.
 func (l *Loop) tabled(v hub.View) (a answer, from uint64) {
-	seq, next := l.par.Seq, v.Next()
+	p := &l.par
+	if p.HasEpoch && !l.isEpoch(v.Epoch()) {
+		p.Seq = -1 // of another instance: all that this one has is new
+		if v.HistoryLen() == 0 {
+			p.Seq = 0 // and where it has nothing, its next number and epoch are
+		}
+	}
+	seq, next := p.Seq, v.Next()
 	switch {
 	case seq == 0 || seq > 0 && uint64(seq) > next:
 		return answerJump, next
@@ -86,42 +76,62 @@ func (l *Loop) tabled(v hub.View) (a answer, from uint64) {
 	return answerReplay, from
 }
 
-// find locks the channel of the subscriber l.par, or answers why there is none
-// for it.
-func (l *Loop) find(r *conn, mode wire.Mode) (v hub.View, ok bool) {
-	p := &l.par
-	if l.svc.cfg.TokenAuth {
-		if v, ok = l.findByToken(p.Cname, p.Token); !ok {
-			l.n.tokenErrors++
-			l.inBand(r, mode, wire.Kind401, wire.TokenError)
-		}
-		return v, ok
-	}
-	v, err := l.hub.FindOrCreate(p.Cname, l.tick)
-	if err != nil {
-		l.n.tooManyChannels++
-		l.inBand(r, mode, wire.Kind429, wire.TooManyChannels)
-		return v, false
-	}
-	return v, true
+// refusal is why a subscriber is not let in; without a text it is.
+type refusal struct {
+	kind wire.Kind
+	text string
 }
 
-// hold takes a place in the channel's list of this loop and unlocks v; false if
-// there was no memory, and the connection is closing.
-func (l *Loop) hold(h uint32, r *conn, v hub.View, next uint64) bool {
+// find locks the channel of the subscriber l.par, unless there is none for it.
+func (l *Loop) find() (v hub.View, why refusal) {
+	p := &l.par
+	p.HasEpoch = len(p.Epoch) > 0
+	if l.svc.cfg.TokenAuth {
+		var ok bool
+		if v, ok = l.findByToken(p.Cname, p.Token); !ok {
+			l.n.tokenErrors++
+			return v, refusal{wire.Kind401, wire.TokenError}
+		}
+	} else {
+		var err error
+		if v, err = l.hub.FindOrCreate(p.Cname, l.tick); err != nil {
+			l.n.tooManyChannels++
+			return v, refusal{wire.Kind429, wire.TooManyChannels}
+		}
+	}
+	if v.Full() {
+		v.Touch(l.tick)
+		v.Leave()
+		l.n.tooManySubscribers++
+		return v, refusal{wire.Kind429, wire.TooManySubscribers}
+	}
+	return v, why
+}
+
+// join gives the subscriber s a place in the channel's list of this loop, which
+// waits for message number next, and unlocks v.
+func (l *Loop) join(v hub.View, s uint32, next uint64) {
 	first := v.Head(l.id)
-	v.SetHead(l.id, h)
+	v.SetHead(l.id, s)
 	v.Add(1)
 	v.Leave()
-	r.channel, r.next = v.ID, next
-	r.prevSub, r.nextSub = 0, first
+	x := l.subscriber(s)
+	x.wants = next
+	x.place = place{channel: v.ID, next: first}
 	if first != 0 {
-		l.at(first).prevSub = h
+		l.subscriber(first).prev = s
 	}
-	r.state = stateHeld
 	l.n.held++
+}
+
+// hold makes the connection, whose subscribers have their places, a held one;
+// false if there was no memory, and it is closing.
+func (l *Loop) hold(h uint32, r *conn) bool {
+	r.state = stateHeld
+	l.n.holding++
+	streams := r.mode().Streams()
 	cb := l.par.Cb
-	if r.mode().Streams() {
+	if streams {
 		cb = nil
 	}
 	if l.par.Noop != 0 || len(cb) > 0 {
@@ -136,40 +146,79 @@ func (l *Loop) hold(h uint32, r *conn, v hub.View, next uint64) bool {
 	} else {
 		l.setDeadline(h, r, l.pollDeadline())
 	}
+	if !streams && l.svc.cfg.EarlyHead {
+		l.reply = wire.AppendPollHead(l.reply[:0], l.head(r))
+		l.sendReply(h, r)
+		l.reply = l.reply[:0]
+	}
 	return true
 }
 
-// detach makes r a connection that is held no more; its list is the caller's.
+// detach makes r a connection that is held no more; the lists are the caller's.
 func (l *Loop) detach(r *conn) {
-	r.channel, r.prevSub, r.nextSub = 0, 0, 0
+	l.freeSubscriptions(r)
 	r.state = stateOpen
+	l.n.holding--
+}
+
+// vacate is for a subscriber that is in no list any more.
+func (l *Loop) vacate(p *place) {
+	*p = place{}
 	l.n.held--
 }
 
-// unsubscribe takes a held connection out of its channel.
+// unsubscribe takes a held connection out of its channels.
 func (l *Loop) unsubscribe(h uint32, r *conn) {
-	v := l.hub.Enter(r.channel)
+	l.leaveAll(h, r)
+	l.detach(r)
+}
+
+// leaveOthers is unsubscribe where the subscriber s, which stands at p, was taken
+// out of its channel before.
+func (l *Loop) leaveOthers(h uint32, r *conn, s uint32, p *place) {
+	l.vacate(p)
+	if s != h {
+		l.leaveAll(h, r)
+	}
+	l.detach(r)
+}
+
+// leaveAll takes every subscriber of the connection out of its channel.
+func (l *Loop) leaveAll(h uint32, r *conn) {
+	for s := l.first(h, r); s != 0; {
+		more := l.after(s)
+		if l.subscriber(s).channel != 0 {
+			l.leave(s)
+		}
+		s = more
+	}
+}
+
+// leave takes a subscriber out of its channel.
+func (l *Loop) leave(s uint32) {
+	x := l.subscriber(s)
+	v := l.hub.Enter(x.channel)
 	w := &l.walk
 	switch {
-	case r.prevSub != 0:
-		l.at(r.prevSub).nextSub = r.nextSub
-	case w.cursor == h:
-		w.cursor = r.nextSub // first of what a walk took out of the list
-	case w.kept == h:
-		w.kept = r.nextSub // first of what it puts back
+	case x.prev != 0:
+		l.subscriber(x.prev).next = x.next
+	case w.cursor == s:
+		w.cursor = x.next // first of what a walk took out of the list
+	case w.kept == s:
+		w.kept = x.next // first of what it puts back
 	default:
-		v.SetHead(l.id, r.nextSub)
+		v.SetHead(l.id, x.next)
 	}
-	if r.nextSub != 0 {
-		l.at(r.nextSub).prevSub = r.prevSub
+	if x.next != 0 {
+		l.subscriber(x.next).prev = x.prev
 	}
-	if w.keptLast == h {
-		w.keptLast = r.prevSub
+	if w.keptLast == s {
+		w.keptLast = x.prev
 	}
 	v.Add(-1)
 	l.settle(v)
 	v.Leave()
-	l.detach(r)
+	l.vacate(&x.place)
 }
 
 // settle lets a channel know that the loop's list of it changed, unless a walk
@@ -204,7 +253,7 @@ func (l *Loop) object(r *conn, k wire.Kind, seq int64, content []byte) (stay boo
 
 // inBand answers the subscriber l.par with an error inside a 200, after which
 // the connection stays.
-func (l *Loop) inBand(r *conn, mode wire.Mode, k wire.Kind, text string) (stay bool) {
+func (l *Loop) inBand(r *conn, mode wire.Mode, why refusal) (stay bool) {
 	l.setMode(r, mode)
 	l.esc = wire.AppendEscaped(l.esc[:0], l.par.Cname)
 	w := l.head(r)
@@ -212,10 +261,10 @@ func (l *Loop) inBand(r *conn, mode wire.Mode, k wire.Kind, text string) (stay b
 	if mode.Streams() {
 		l.reply = wire.AppendPollHead(l.reply, w)
 		l.reply = wire.AppendStreamStart(l.reply, mode, w.Minor)
-		l.appendObjectFrame(r, k, 0, []byte(text))
+		l.appendObjectFrame(r, why.kind, 0, []byte(why.text))
 		l.reply = wire.AppendLastChunk(l.reply, w.Minor)
 	} else {
-		l.body = wire.AppendObject(l.body[:0], k, l.esc, 0, []byte(text))
+		l.body = wire.AppendObject(l.body[:0], why.kind, l.esc, 0, []byte(why.text))
 		l.reply = wire.AppendPollReply(l.reply, w, l.par.Cb, l.body)
 	}
 	return r.flags&flagKeepAlive != 0
@@ -225,8 +274,14 @@ func (l *Loop) inBand(r *conn, mode wire.Mode, k wire.Kind, text string) (stay b
 // gives their references back. Before them stands a gap object with the content
 // gap, unless that is nil.
 func (l *Loop) composeReplay(name []byte, seq uint64, gap []byte) {
-	l.esc = wire.AppendEscaped(l.esc[:0], name)
 	l.body = append(l.body[:0], '[')
+	l.appendReplay(name, seq, gap)
+	l.body = append(l.body, ']')
+}
+
+// appendReplay appends to l.body what composeReplay makes it of, without brackets.
+func (l *Loop) appendReplay(name []byte, seq uint64, gap []byte) {
+	l.esc = wire.AppendEscaped(l.esc[:0], name)
 	if gap != nil {
 		l.body = wire.AppendObject(l.body, wire.KindGap, l.esc, int64(seq), gap)
 		l.body = append(l.body, ',')
@@ -240,7 +295,6 @@ func (l *Loop) composeReplay(name []byte, seq uint64, gap []byte) {
 			l.n.replayed++
 		}
 	}
-	l.body = append(l.body, ']')
 	l.unrefAll()
 }
 
@@ -258,17 +312,11 @@ func (l *Loop) appendMessage(escName []byte, seq uint64, m hub.Msg) {
 	}
 }
 
-// channelName copies the name of a held connection's channel to l.name.
-func (l *Loop) channelName(r *conn) {
-	v := l.hub.Enter(r.channel)
-	l.name = append(l.name[:0], v.Name()...)
-	v.Leave()
-}
-
-// noop tells a subscriber that has waited long enough that there is nothing. It
-// ends a poll.
+// noop tells a connection that has waited long enough that there is nothing, in
+// the name of its first channel. It ends a poll.
 func (l *Loop) noop(h uint32, r *conn) {
-	l.channelName(r)
+	s, _ := l.firstHeld(h, r)
+	l.nameOf(s)
 	l.esc = wire.AppendEscaped(l.esc[:0], l.name)
 	l.body = wire.AppendObject(l.body[:0], wire.KindNoop, l.esc, l.noopNumber(r), nil)
 	l.n.noops++

@@ -77,9 +77,13 @@ func (l *Loop) isEpoch(epoch uint64) bool {
 	return string(hexEpoch(text[:], epoch)) == string(l.par.Epoch)
 }
 
-// gapBefore reports whether a client that wants to know is to be told that
-// messages before number from are missing, or of another instance.
-func (l *Loop) gapBefore(from, epoch uint64) bool {
+// gap is the content of the gap object for a client that wants to know that
+// messages before number from are missing, or of another instance; nil if there
+// is no such need. It is scratch memory.
+func (l *Loop) gap(from, epoch uint64) []byte {
 	p := &l.par
-	return p.Gap && (from > uint64(max(p.Seq, 1)) || p.HasEpoch && !l.isEpoch(epoch))
+	if p.Gap && (from > uint64(max(p.Seq, 1)) || p.HasEpoch && !l.isEpoch(epoch)) {
+		return l.appendEpoch(epoch)
+	}
+	return nil
 }

@@ -27,25 +27,29 @@ func (l *Loop) stepWalk(budget int) (n int) {
 	w := &l.walk
 	gone := 0
 	for ; n < budget && w.cursor != 0; n++ {
-		h := w.cursor
+		s := w.cursor
+		x := l.subscriber(s)
+		h := l.ownerOf(s)
 		r := l.at(h)
-		w.cursor = r.nextSub
+		w.cursor = x.next
 		if w.cursor != 0 {
-			l.at(w.cursor).prevSub = 0
+			l.subscriber(w.cursor).prev = 0
 		}
-		switch due := l.due(r, w.entry.Seq); {
+		switch due := l.due(x, w.entry.Seq); {
 		case !due: // it came after the message
-			l.keepInWalk(h, r)
+			l.keepInWalk(s, x)
 		case w.entry.Msg == 0: // closed: it goes at once, or when it has had all
-			l.keepInWalk(h, r)
+			l.keepInWalk(s, x)
+			l.mark(r, s)
 			l.lookAt(h, r)
 		case l.stays(r):
-			l.keepInWalk(h, r)
-			l.walkFeed(h, r)
+			l.keepInWalk(s, x)
+			l.walkFeed(h, r, s)
 		default:
-			l.detach(r)
+			missed := l.walkMissed(r, x.wants)
+			l.leaveOthers(h, r, s, &x.place)
 			gone++
-			l.walkSend(h, r)
+			l.walkSend(h, r, missed)
 		}
 	}
 	over := w.cursor == 0
@@ -64,15 +68,15 @@ func (l *Loop) stepWalk(budget int) (n int) {
 }
 
 // keepInWalk adds a subscriber to those that stay.
-func (l *Loop) keepInWalk(h uint32, r *conn) {
+func (l *Loop) keepInWalk(s uint32, x *subscriber) {
 	w := &l.walk
-	r.prevSub, r.nextSub = w.keptLast, 0
+	x.prev, x.next = w.keptLast, 0
 	if w.keptLast != 0 {
-		l.at(w.keptLast).nextSub = h
+		l.subscriber(w.keptLast).next = s
 	} else {
-		w.kept = h
+		w.kept = s
 	}
-	w.keptLast = h
+	w.keptLast = s
 }
 
 // giveBack returns those that stay to the channel, before those that came
@@ -82,35 +86,36 @@ func (l *Loop) giveBack(v hub.View) {
 	if w.kept == 0 {
 		return
 	}
-	if before := l.at(w.keptLast).prevSub; before != 0 && plant.Is(plant.LostStay) {
+	if before := l.subscriber(w.keptLast).prev; before != 0 && plant.Is(plant.LostStay) {
 		w.keptLast = before
 	}
 	first := v.Head(l.id)
-	l.at(w.keptLast).nextSub = first
+	l.subscriber(w.keptLast).next = first
 	if first != 0 {
-		l.at(first).prevSub = w.keptLast
+		l.subscriber(first).prev = w.keptLast
 	}
 	v.SetHead(l.id, w.kept)
 }
 
-// walkMissed takes into l.msgs what r has not had before the walk's message,
-// and returns the number of the first; 0 if there is none.
-func (l *Loop) walkMissed(r *conn) (from uint64) {
-	if l.walk.entry.Seq <= r.next || r.busy() {
+// walkMissed takes into l.msgs what a subscriber of r, which wants number wants,
+// has not had before the walk's message, and returns the number of the first; 0
+// if there is none.
+func (l *Loop) walkMissed(r *conn, wants uint64) (from uint64) {
+	if l.walk.entry.Seq <= wants || r.busy() {
 		return 0
 	}
 	v := l.hub.Enter(l.walk.entry.Channel)
-	from = l.missed(v, r, l.walk.entry.Seq)
+	from = l.missed(v, wants, l.walk.entry.Seq)
 	v.Leave()
 	return from
 }
 
 // walkSend sends the walk's message to r, which is held no more: in its most
-// common form from the same memory to all, else composed for it.
-func (l *Loop) walkSend(h uint32, r *conn) {
+// common form from the same memory to all, else composed for it. l.msgs are the
+// messages before it, numbered from missed on, if that is not 0.
+func (l *Loop) walkSend(h uint32, r *conn, missed uint64) {
 	const common = flagHTTP11 | flagKeepAlive
 	w := &l.walk
-	missed := l.walkMissed(r)
 	if missed != 0 || r.flags&common != common || len(l.callback(r)) > 0 {
 		l.dismiss(h, r, l.walkName, &w.entry, missed)
 		return
@@ -121,20 +126,23 @@ func (l *Loop) walkSend(h uint32, r *conn) {
 	})
 }
 
-// walkFeed gives the walk's message to r, which stays.
-func (l *Loop) walkFeed(h uint32, r *conn) {
+// walkFeed gives the walk's message to the subscriber s of r, which stays. An
+// event of several channels has an id of its own.
+func (l *Loop) walkFeed(h uint32, r *conn, s uint32) {
 	w := &l.walk
-	if r.busy() || w.entry.Seq != r.next || r.flags&flagHTTP11 == 0 {
-		l.feed(h, r, l.walkName, &w.entry, l.walkMissed(r))
+	x := l.subscriber(s)
+	own := r.flags&flagHTTP11 == 0 || s&severalBit != 0 && r.mode() == wire.ModeSSE
+	if own || r.busy() || w.entry.Seq != x.wants {
+		l.feed(h, r, s, l.walkName, &w.entry, l.walkMissed(r, x.wants))
 		return
 	}
 	if !plant.Is(plant.StuckNumber) {
-		r.next++
+		x.wants++
 	}
 	l.n.delivered++
 	l.sendShared(h, r, &w.shared[r.mode()], func() {
 		l.reply = l.reply[:0]
-		l.appendFrames(r, l.walkName, w.entry.Seq, w.entry.Msg)
+		l.appendFrames(r, s, l.walkName, w.entry.Seq, w.entry.Msg)
 	})
 }
 

@@ -41,6 +41,12 @@ func Run(t *testing.T, f Factory) {
 		{"Close", testClose},
 		{"CloseOfMany", testCloseOfMany},
 		{"Extensions", testExtensions},
+		{"Several", testSeveral},
+		{"SeveralEnds", testSeveralEnds},
+		{"SeveralEpochs", testSeveralEpochs},
+		{"SeveralRefused", testSeveralRefused},
+		{"SeveralRacing", testSeveralRacing},
+		{"SeveralDrain", testSeveralDrain},
 		{"Presence", testPresence},
 		{"PresenceOfMany", testPresenceOfMany},
 		{"Access", testAccess},
@@ -67,6 +73,7 @@ func Run(t *testing.T, f Factory) {
 		{"Noop", testNoop},
 		{"NoopOfMany", testNoopOfMany},
 		{"StreamNoop", testStreamNoop},
+		{"SeveralNoop", testSeveralNoop},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, f) })
 	}

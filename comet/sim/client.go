@@ -19,6 +19,7 @@ type client struct {
 	next     map[string]int    // a subscriber's next number by channel
 	epochs   map[string]string // a subscriber's epochs by channel
 	channel  string            // the one it likes
+	more     []string          // the others that it names with it; nil is any, now and then
 	mode     string            // a subscriber's: how it likes to be served; empty is anyhow
 	leaving  bool              // leaves when its outbox is empty
 	steady   bool              // never leaves nor asks to close
@@ -76,6 +77,9 @@ func (c *client) push() bool {
 // write is a request of the client.
 func (c *client) write(a *ask, request string) {
 	a.id, a.sock = c.w.id(), c.sock
+	for _, part := range a.parts {
+		part.id, part.sock, part.style = a.id, a.sock, a.style
+	}
 	c.outbox = append(c.outbox, request...)
 	c.sock.written += len(request)
 	a.end = c.sock.written
@@ -110,10 +114,18 @@ func (c *client) answered(a *ask, reply string) {
 
 // learn takes from a reply, or a piece of a stream, what to ask for next.
 func (c *client) learn(a *ask, reply string) {
+	if len(a.parts) > 0 {
+		for _, found := range objectForm.FindAllString(reply, -1) {
+			if part := a.partOf(seqForm.FindStringSubmatch(found)[2]); part != nil {
+				c.learn(part, found)
+			}
+		}
+		return
+	}
 	// The last object tells; a quote within a content is escaped.
 	last := reply[max(strings.LastIndex(reply, `{"type":"`), 0):]
 	if m := seqForm.FindStringSubmatch(last); m != nil {
-		seq, _ := strconv.Atoi(m[2])
+		seq, _ := strconv.Atoi(m[3])
 		switch m[1] {
 		case "data", "broadcast":
 			c.next[a.channel] = seq + 1
@@ -131,7 +143,7 @@ func (c *client) learn(a *ask, reply string) {
 	}
 }
 
-var seqForm = regexp.MustCompile(`^\{"type":"(\w+)","cname":"(?:[^"\\]|\\.)*","seq":(-?\d+),`)
+var seqForm = regexp.MustCompile(`^\{"type":"(\w+)","cname":"((?:[^"\\]|\\.)*)","seq":(-?\d+),`)
 
 // subscriber polls, mostly for what it has not had.
 func (c *client) subscriber() {
@@ -161,7 +173,8 @@ func (c *client) subscriber() {
 	c.poll(c.channel, seq)
 }
 
-// poll writes one poll, or begins a stream.
+// poll writes one poll, or begins a stream: of one channel, or of the client's
+// others too.
 func (c *client) poll(channel string, seq int) {
 	w := c.w
 	a := &ask{kind: "sub", channel: channel, seq: seq, style: style{minor: 1, mode: c.mode}}
@@ -172,12 +185,17 @@ func (c *client) poll(channel string, seq int) {
 	if path == "/" || path == "/poll" {
 		a.style.mode, path = "", pick(w.rng, "/sub", "/poll")
 	}
-	path += "?cname=" + quote(channel)
-	if a.style.mode == "sse" && seq > 0 && w.chance(300) {
-		a.lastID = strconv.Itoa(seq - 1) // which wins
-		seq = w.rng.IntN(5)
+	if w.chance(150) {
+		a.gap = true
 	}
-	path += "&seq=" + strconv.Itoa(seq)
+	if w.chance(100) {
+		a.noop = w.rng.IntN(1000) - 100
+	}
+	query := c.name(a, channel, seq)
+	if more := c.others(channel); len(more) > 0 {
+		query += c.nameOthers(a, more)
+	}
+	path += "?" + query[1:]
 	if w.chance(100) {
 		cb := pick(w.rng, "f", "a.b", "$cb_1")
 		path += "&cb=" + cb
@@ -185,27 +203,91 @@ func (c *client) poll(channel string, seq int) {
 			a.style.cb = cb
 		}
 	}
-	if w.chance(100) {
-		a.noop = w.rng.IntN(1000) - 100
+	if a.noop != 0 {
 		path += "&noop=" + strconv.Itoa(a.noop)
 	}
-	if w.chance(150) {
-		a.gap = true
+	if a.gap {
 		path += "&gap=1"
 	}
+	c.finish(a, "GET", path, "")
+}
+
+// name is the part of a query that names the channel of an ask.
+func (c *client) name(a *ask, channel string, seq int) string {
+	w := c.w
+	query := "&cname=" + quote(channel)
+	if a.style.mode == "sse" && a.whole == nil && seq > 0 && w.chance(300) {
+		a.lastID = strconv.Itoa(seq - 1) // which wins
+		seq = w.rng.IntN(5)
+	}
+	query += "&seq=" + strconv.Itoa(seq)
 	if w.chance(150) {
 		if a.epoch = c.epochs[channel]; a.epoch == "" {
 			a.epoch = "0123456789abcdef"
 		}
-		path += "&epoch=" + a.epoch
 	}
+	query += "&epoch=" + a.epoch
 	if w.set.config.TokenAuth || w.chance(20) {
 		if a.token = w.tokens[channel]; w.chance(50) {
 			a.token = pick(w.rng, "", "x", strings.Repeat("0", 32))
 		}
-		path += "&token=" + a.token
 	}
-	c.finish(a, "GET", path, "")
+	return query + "&token=" + a.token
+}
+
+// others are the channels that the client names beside the one.
+func (c *client) others(channel string) (more []string) {
+	w := c.w
+	if c.more == nil && !w.chance(w.set.several) {
+		return nil
+	}
+	more = c.more
+	if more == nil {
+		for range 1 + w.rng.IntN(4) {
+			more = append(more, pick(w.rng, w.set.names...))
+		}
+	}
+	return more
+}
+
+// nameOthers makes the ask one of several channels and returns what a query
+// names them by. One that is named again does not count.
+func (c *client) nameOthers(a *ask, more []string) (query string) {
+	w := c.w
+	part := func(channel string, seq int) *ask {
+		p := &ask{kind: "sub", channel: channel, seq: seq, gap: a.gap, noop: a.noop, style: a.style, whole: a}
+		a.parts = append(a.parts, p)
+		return p
+	}
+	first := part(a.channel, a.seq)
+	first.epoch, first.token = a.epoch, a.token
+	for _, channel := range more {
+		seq := max(c.next[channel], 1)
+		if w.chance(100) {
+			seq = pick(w.rng, 0, -3, 1, seq-1, seq+1)
+		}
+		if a.partOf(escape(channel)) != nil {
+			query += c.name(&ask{whole: a}, channel, seq)
+			continue
+		}
+		query += c.name(part(channel, seq), channel, seq)
+	}
+	if len(a.parts) == 1 {
+		a.parts = nil
+		return query
+	}
+	if a.lastID != "" {
+		a.lastID = strings.Repeat(",", len(a.parts)-1) // it knows the first alone
+		a.lastID = strconv.Itoa(a.seq-1) + a.lastID
+	}
+	for _, p := range a.parts {
+		had := noID
+		if p.seq > 0 {
+			had = p.seq - 1
+		}
+		a.had, a.heard = append(a.had, had), append(a.heard, false)
+	}
+	return query
 }
 
 // finish writes a request's head and body in one of the ways there are.

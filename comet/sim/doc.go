@@ -42,7 +42,7 @@
 //
 // go test ./comet/sim runs two hundred seeds; C1000K_SIM_SEEDS=1000 as many as
 // it says. A failure names its seed, and C1000K_SIM_SEED=N runs that one alone
-// and tells the calls before the failure. With the build tag plant nine bugs
+// and tells the calls before the failure. With the build tag plant twelve bugs
 // can be switched on in the core, and the tests called Planted prove that each
 // is found.
 //

@@ -28,11 +28,7 @@ func (m *model) observeOn(c *channelModel, a *ask, reply string) {
 		return m.legalLate(c, p, a, o, masked)
 	}, "%v: the reply is not legal:\n%q", a, reply)
 	m.learn(c, a, mark, of)
-	for _, p := range c.states {
-		delete(p.wait, a)
-	}
-	m.compact(c)
-	m.forget(c, a)
+	m.drop(c, a)
 }
 
 var ackForm = regexp.MustCompile(`"seq":(\d+),"receivers":(\d+)\}`)
@@ -105,6 +101,15 @@ func (m *model) legalLate(c *channelModel, p *possible, a *ask, o outcome, reply
 
 // observeHeld notes that an ask got no reply when it was read.
 func (m *model) observeHeld(a *ask) {
+	a.held = true
+	for _, part := range a.all() {
+		if !part.done {
+			m.observeHeldOn(part)
+		}
+	}
+}
+
+func (m *model) observeHeldOn(a *ask) {
 	c := m.channels[a.channel]
 	a.held = true
 	m.filter(c, func(p *possible) bool {
@@ -124,6 +129,13 @@ func (m *model) leave(a *ask) {
 	if a.done {
 		return
 	}
+	if len(a.parts) > 0 {
+		for _, part := range a.parts {
+			m.leave(part)
+		}
+		a.done = true
+		return
+	}
 	names := a.targets
 	if len(names) == 0 {
 		names = []string{a.channel}
@@ -135,11 +147,7 @@ func (m *model) leave(a *ask) {
 			return
 		}
 		m.settle(c)
-		for _, p := range c.states {
-			delete(p.wait, a)
-		}
-		m.forget(c, a)
-		m.compact(c)
+		m.drop(c, a)
 	}
 }
 
@@ -156,6 +164,14 @@ func (m *model) forget(c *channelModel, a *ask) {
 // atRest is called when nothing moves any more: an ask that still waits must
 // have nothing to wait for.
 func (m *model) atRest(a *ask) {
+	for _, part := range a.all() {
+		if !part.done {
+			m.atRestOn(part)
+		}
+	}
+}
+
+func (m *model) atRestOn(a *ask) {
 	c := m.channels[a.channel]
 	m.settle(c)
 	m.filter(c, func(p *possible) bool {

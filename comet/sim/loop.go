@@ -315,5 +315,12 @@ func (p phase) String() string {
 }
 
 func (a *ask) String() string {
+	if len(a.parts) > 0 {
+		text := fmt.Sprintf("ask %d (%s, HTTP/1.%d, of", a.id, a.style.mode, a.style.minor)
+		for _, part := range a.parts {
+			text += fmt.Sprintf(" %q seq %d", part.channel, part.seq)
+		}
+		return text + fmt.Sprintf(") on %v", a.sock)
+	}
 	return fmt.Sprintf("ask %d (%s of %q, seq %d, HTTP/1.%d) on %v", a.id, a.kind, a.channel, a.seq, a.style.minor, a.sock)
 }

@@ -28,6 +28,12 @@ type ask struct {
 	ack     bool
 	expires int // of a sign
 
+	// parts are what it asks of each channel, if they are several: see several.go.
+	parts []*ask
+	whole *ask   // of a part: what it is of
+	had   []int  // by part: the last number that came of it, or what it asked from; noID is unknown
+	heard []bool // by part: had is what came
+
 	sock      *socket
 	end       int   // the request's last byte, counted over the connection
 	taken     bool  // the server has all of it and its turn came

@@ -62,3 +62,14 @@ func TestPlantedLostClose(t *testing.T) { findPlanted(t, plant.LostClose) }
 // TestPlantedStuckNumber proves that a stream whose number does not move on is
 // found.
 func TestPlantedStuckNumber(t *testing.T) { findPlanted(t, plant.StuckNumber) }
+
+// TestPlantedStuckOther proves the same of one of several channels of a stream.
+func TestPlantedStuckOther(t *testing.T) { findPlanted(t, plant.StuckOther) }
+
+// TestPlantedHastyID proves that an event's id is found that says more than the
+// client has had.
+func TestPlantedHastyID(t *testing.T) { findPlanted(t, plant.HastyID) }
+
+// TestPlantedStillThere proves that a subscription is found which one channel
+// refused and another still holds.
+func TestPlantedStillThere(t *testing.T) { findPlanted(t, plant.StillThere) }

@@ -9,6 +9,16 @@ func (m *model) certainlyHeld(c *channelModel) bool {
 }
 
 func (m *model) certain(c *channelModel, a *ask) bool {
+	if a.whole == nil || a.done {
+		return m.certainOn(c, a)
+	}
+	// What comes on another channel ends a poll, and may end a stream.
+	return !slices.ContainsFunc(a.whole.parts, func(part *ask) bool {
+		return !part.done && !m.certainOn(m.channels[part.channel], part)
+	})
+}
+
+func (m *model) certainOn(c *channelModel, a *ask) bool {
 	streams := a.style.streams()
 	if a.done || !streams && m.w.sweepableNoop(a) || a.sock.timedOut() {
 		return false

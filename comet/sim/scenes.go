@@ -190,11 +190,16 @@ func (w *world) flood(c *client, channel string, n int) {
 }
 
 // gather has n new subscribers held on a channel, by whichever loop is not
-// starved. mode is how they are served; empty is anyhow.
+// starved, some of them on others too. mode is how they are served; empty is anyhow.
 func (w *world) gather(channel, mode string, n int) []*client {
 	newcomers := make([]*client, n)
 	for i := range newcomers {
 		newcomers[i] = &client{w: w, steady: i%4 > 0 || n == 1, act: (*client).subscriber, next: map[string]int{}, epochs: map[string]string{}, channel: channel, mode: mode}
+	}
+	for _, c := range newcomers {
+		if w.chance(w.set.several) {
+			c.more = []string{pick(w.rng, w.set.names...), pick(w.rng, w.set.names...)}
+		}
 	}
 	w.clients = append(w.clients, newcomers...)
 	w.haveHeld(newcomers)

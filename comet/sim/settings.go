@@ -31,6 +31,8 @@ type settings struct {
 	// streams, signs and ends are how likely, in a thousand, a subscriber
 	// begins a stream, and a publisher signs, or closes or clears.
 	streams, signs, ends int
+	// several is how likely, in a thousand, a subscriber names several channels.
+	several int
 	// tight: there is not room for all channels.
 	tight bool
 	// storm has so many messages pushed while a loop is starved that its
@@ -84,6 +86,7 @@ func newSettings(r *rand.Rand, seed uint64) settings {
 		s.names[0] = ""
 	}
 	s.streams, s.signs, s.ends = pick(r, 0, 200, 500, 900), 20, pick(r, 0, 100, 300)
+	s.several = pick(r, 0, 100, 400)
 	s.config.EarlyHead = r.IntN(3) == 0
 	s.config.CORSOrigin = pick(r, "", "*", "*")
 	if r.IntN(6) == 0 {
@@ -136,6 +139,8 @@ func newSettings(r *rand.Rand, seed uint64) settings {
 		s.config.TokenAuth, s.signs, s.ends = false, 20, 100
 	}
 	if s.big > 0 {
+		// How a replay of several that is cut off is shared out the model does not follow.
+		s.several = 0
 		// No more: the core answers requests in batches of 16 KB of replies, which
 		// the model does not follow.
 		s.readBytes = 4096

@@ -90,13 +90,14 @@ func TestSeeds(t *testing.T) {
 	}
 }
 
-// happens are counters of the service that the seeds together must move: a
+// happens are counters that the seeds together must move: a
 // simulator that no longer comes to a case proves nothing about it.
 var happens = []string{
 	"connections_opened", "hangups", "bad_requests", "published", "broadcasts", "publishes_refused",
 	"delivered", "replayed", "noops", "send_errors", "stale_completions", "readers_paused",
 	"header_timeouts", "idle_timeouts", "stall_timeouts", "too_many_channels", "too_many_subscribers",
 	"inbox_behind", "caught_up", "wakes", "stream_overruns", "token_errors", "channels_closed",
+	"several_at_once", "several_late", "several_refused", "several_closed", "several_events",
 }
 
 // tell runs one seed and, if it fails, says what came before.

@@ -122,13 +122,18 @@ func (s *socket) take() {
 	for !s.ended && !s.busy && len(s.queue) > 0 && s.queue[0].end <= s.decoded {
 		a := s.queue[0]
 		s.queue = s.queue[1:]
-		a.taken, a.heldAt = true, w.callTime
+		a.taken = true
+		a.since(w.callTime)
 		s.loop.fresh = append(s.loop.fresh, a)
 		s.inflight = append(s.inflight, a)
 		s.ended = a.style.ends()
 		switch a.kind {
 		case "sub":
-			w.model.sub(a)
+			if len(a.parts) > 0 {
+				w.model.subAll(a)
+			} else {
+				w.model.sub(a)
+			}
 		case "push":
 			w.model.push(a)
 		case "broadcast":
@@ -258,7 +263,7 @@ func (s *socket) reportSent() {
 		s.send, s.busy = nil, !s.admin && len(s.inflight) > 0
 		s.since = now
 		if s.busy && s.inflight[0].style.streams() {
-			s.inflight[0].heldAt = now
+			s.inflight[0].since(now)
 		}
 		if send.errno != 0 {
 			s.failed = true
@@ -352,6 +357,12 @@ func (s *socket) judge(a *ask, reply string) {
 		w.fail("%v: reply %q, want %d to %d subscribers", a, reply, a.low, a.high)
 	case "push":
 		w.model.observePush(a, reply)
+	case "sub":
+		if len(a.parts) > 0 {
+			w.model.observeAll(a, reply)
+		} else {
+			w.model.observe(a, reply)
+		}
 	default:
 		w.model.observe(a, reply)
 	}

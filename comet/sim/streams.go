@@ -15,6 +15,9 @@ const (
 // hear holds a piece of a stream, which is one send, against what it may get:
 // its beginning, then each message once and in order, a noop, or its end.
 func (m *model) hear(a *ask, text string) (over bool) {
+	if len(a.parts) > 0 {
+		return m.hearAll(a, text)
+	}
 	c := m.channels[a.channel]
 	m.settle(c)
 	masked, mark, of := m.markOf(a, text)
@@ -31,10 +34,7 @@ func (m *model) hear(a *ask, text string) (over bool) {
 	m.learn(c, a, mark, of)
 	a.begun = true
 	if over = c.states[0].wait[a].over; over {
-		for _, p := range c.states {
-			delete(p.wait, a)
-		}
-		m.forget(c, a)
+		m.drop(c, a)
 	}
 	m.compact(c)
 	return over
@@ -95,6 +95,10 @@ func (m *model) mayOverrun(p *possible, a *ask, o outcome) bool {
 
 // overrun is a stream that the service closes since it cannot follow.
 func (m *model) overrun(a *ask) {
+	if len(a.parts) > 0 {
+		m.overrunOfAll(a)
+		return
+	}
 	c := m.channels[a.channel]
 	m.settle(c)
 	m.filter(c, func(p *possible) bool {
@@ -105,11 +109,25 @@ func (m *model) overrun(a *ask) {
 
 // noteBehind looks for streams that have more to get than may wait for a send.
 func (m *model) noteBehind(c *channelModel) {
+	for _, a := range c.polls { // the list is one for all channels
+		if a.whole == nil || !a.style.streams() || !a.begun || a.behind {
+			continue
+		}
+		waiting := 0
+		for _, part := range a.whole.parts {
+			waiting += m.waitingFor(part)
+		}
+		if waiting > mostPending {
+			for _, part := range a.whole.parts {
+				part.behind = true
+			}
+		}
+	}
 	if m.w.set.big == 0 && !slices.ContainsFunc(c.states, func(p *possible) bool { return len(p.log) >= mostPending }) {
 		return
 	}
 	for _, a := range c.polls {
-		if !a.style.streams() || !a.begun || a.behind {
+		if a.whole != nil || !a.style.streams() || !a.begun || a.behind {
 			continue
 		}
 		for _, p := range c.states {

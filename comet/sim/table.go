@@ -52,16 +52,17 @@ func (m *model) admit(c *channelModel, a *ask, refused outcome) (doubtful map[*p
 	return doubtful
 }
 
-// sub is a subscriber that the server has just read.
+// sub is a subscriber of one channel that the server has just read, or a part of
+// one of several.
 func (m *model) sub(a *ask) {
 	c := m.channels[a.channel]
 	m.settle(c)
 	var doubtful map[*possible]bool
-	stranger := noRoom(a.style.refused(object("401", c.name, 0, "Token error")))
+	stranger := noRoom(a.refused(object("401", c.name, 0, "Token error")))
 	if m.w.set.config.TokenAuth {
 		doubtful = m.admit(c, a, stranger) // the channel is in use only if it does
 	} else {
-		m.create(c, a, a.style.refused(object("429", c.name, 0, "Too many channels")))
+		m.create(c, a, a.refused(object("429", c.name, 0, "Too many channels")))
 		c.lastUse = m.w.callTime
 	}
 	low, high := 0, 0
@@ -69,7 +70,7 @@ func (m *model) sub(a *ask) {
 	if limit > 0 {
 		low, high = m.subscribersOf(c)
 	}
-	full := noRoom(a.style.refused(object("429", c.name, 0, "Too many subscribers")))
+	full := noRoom(a.refused(object("429", c.name, 0, "Too many subscribers")))
 	var more []*possible
 	for _, p := range c.states {
 		if _, refused := p.wait[a]; refused {
@@ -133,17 +134,17 @@ func (m *model) tabled(c *channelModel, p *possible, a *ask, foreign bool) outco
 	switch {
 	case seq == 0 || seq > next:
 		objects = object("next_seq", c.name, next, epoch)
-		o.reply, id = a.style.poll(objects, false), next-1
+		o.reply, id = a.answer(objects), next-1
 	case seq != next && m.history(p) > 0:
 		o.first = max(seq, m.oldest(p))
 		if a.gap && (o.first > max(seq, 1) || foreign) {
 			objects = object("gap", c.name, o.first, epoch)
 		}
-		o.reply = a.style.poll(m.replay(c, p, o.first, objects), false)
+		o.reply = a.answer(m.replay(c, p, o.first, objects))
 	}
 	if a.style.streams() {
 		o.reply, o.replayTo = "", m.streamReplay(c, p, a, o.first)
-		o.begin = a.style.head(false) + a.style.start()
+		o.begin = a.opening()
 		if objects != "" {
 			o.begin += a.style.frame(id, objects)
 		}

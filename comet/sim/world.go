@@ -18,7 +18,8 @@ type Result struct {
 	// Calls, Replies and States count engine calls, replies held against the
 	// model, and the most states that were possible of one channel.
 	Calls, Replies, States int
-	// Counters are the service's own, as they were in the end.
+	// Counters are the service's own, as they were in the end, and what was held
+	// against the model of subscriptions of several channels.
 	Counters map[string]uint64
 	// Err is what was found, nil if nothing.
 	Err error

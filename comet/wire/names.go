@@ -41,28 +41,12 @@ func (n *Names) next() (raw []byte, ok bool) {
 	if len(n.Form) == 0 {
 		from = &n.Query
 	}
-	for {
-		key, value, rest, ok := NextParam(*from)
-		*from = rest
-		switch {
-		case !ok:
-			return nil, false
-		case equalFold(key, "cname"):
-			return value, true
-		}
-	}
+	raw, *from, ok = nextOf(*from, "cname")
+	return raw, ok
 }
 
 // hasName reports whether a source of parameters has a name.
 func hasName(s []byte) bool {
-	for {
-		key, _, rest, ok := NextParam(s)
-		if !ok {
-			return false
-		}
-		if equalFold(key, "cname") {
-			return true
-		}
-		s = rest
-	}
+	_, _, ok := nextOf(s, "cname")
+	return ok
 }

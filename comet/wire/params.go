@@ -14,6 +14,9 @@ type Params struct {
 	Noop    int64 // 0 when absent
 	Expires int64 // seconds, -1 when absent
 
+	// Cnames is how often a name of a channel was given.
+	Cnames int
+
 	HasCname, HasCb, HasToken, HasContent, HasEpoch bool
 	HasSeq, HasNoop, HasExpires                     bool
 
@@ -25,7 +28,8 @@ type Params struct {
 // ParseParams decodes query, and form, whose values override, into dst. Decoded
 // values are appended to scratch, which is returned grown; it never allocates
 // when scratch has room for len(query) + len(form) more bytes. Within one
-// source the first occurrence wins. Names are taken as sent, without decoding,
+// source the first occurrence wins ([ParseChannels] is for who names several
+// channels). Names are taken as sent, without decoding,
 // and without regard to case; unknown names, and parameters without '=', are
 // ignored. Numbers are read as far as they go, saturating; none is 0.
 func ParseParams(dst *Params, scratch []byte, query, form []byte) []byte {
@@ -105,6 +109,7 @@ func (p *Params) add(scratch, name, value []byte) []byte {
 		case equalFold(name, "epoch"):
 			return addText(&p.Epoch, &p.HasEpoch, scratch, value)
 		case equalFold(name, "cname"):
+			p.Cnames++
 			return addText(&p.Cname, &p.HasCname, scratch, value)
 		case equalFold(name, "token"):
 			return addText(&p.Token, &p.HasToken, scratch, value)
@@ -129,9 +134,7 @@ func addText(dst *[]byte, has *bool, scratch, value []byte) []byte {
 		return scratch
 	}
 	*has = true
-	mark := len(scratch)
-	scratch = AppendDecoded(scratch, value)
-	*dst = scratch[mark:len(scratch):len(scratch)]
+	*dst, scratch = decoded(scratch, value)
 	return scratch
 }
 

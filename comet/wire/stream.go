@@ -81,8 +81,16 @@ const NoID = -1
 // the number of the last message that a client has had with it, which an
 // EventSource remembers and goes on from; NoID for none.
 func AppendFrame(dst []byte, m Mode, minor uint8, had int64, object []byte) []byte {
-	var idLine [len(eventID) + maxIntBytes + 1]byte
-	id := idLine[:0]
+	if m != ModeSSE || had == NoID {
+		return AppendFrameWithID(dst, m, minor, nil, object)
+	}
+	var id [maxIntBytes]byte
+	return AppendFrameWithID(dst, m, minor, strconv.AppendInt(id[:0], had, 10), object)
+}
+
+// AppendFrameWithID is AppendFrame with an id that the caller composed, of
+// several channels: see [AppendEventID]. An empty one is none.
+func AppendFrameWithID(dst []byte, m Mode, minor uint8, id, object []byte) []byte {
 	head, tail := "", "\n"
 	size := len(object)
 	switch m {
@@ -91,16 +99,18 @@ func AppendFrame(dst []byte, m Mode, minor uint8, had int64, object []byte) []by
 		size = scriptLen(object)
 	case ModeSSE:
 		head, tail = eventData, eventTail
-		if had != NoID {
-			id = append(id, eventID...)
-			id = strconv.AppendInt(id, had, 10)
-			id = append(id, '\n')
+		if len(id) > 0 {
+			size += len(eventID) + len(id) + 1
 		}
 	}
 	if minor == 1 {
-		dst = appendChunkSize(dst, len(id)+len(head)+size+len(tail))
+		dst = appendChunkSize(dst, len(head)+size+len(tail))
 	}
-	dst = append(dst, id...)
+	if m == ModeSSE && len(id) > 0 {
+		dst = append(dst, eventID...)
+		dst = append(dst, id...)
+		dst = append(dst, '\n')
+	}
 	dst = append(dst, head...)
 	if m == ModeIframe {
 		dst = appendScript(dst, object)
@@ -112,20 +122,4 @@ func AppendFrame(dst []byte, m Mode, minor uint8, had int64, object []byte) []by
 		dst = append(dst, crlf...)
 	}
 	return dst
-}
-
-// ParseEventID reads the number that AppendFrame gave as an event's id. An id
-// that another server gave is none.
-func ParseEventID(id []byte) (seq int64, ok bool) {
-	const maxDigits = 18 // no more can overflow
-	if len(id) == 0 || len(id) > maxDigits {
-		return 0, false
-	}
-	for _, c := range id {
-		if !isDigit(c) {
-			return 0, false
-		}
-		seq = seq*10 + int64(c-'0')
-	}
-	return seq, true
 }

@@ -87,6 +87,7 @@ func (o *options) checkNumbers() error {
 		{flag: "channels", value: int64(o.Channels), low: 0, high: maxChannels},
 		{flag: "max-connections", value: int64(o.MaxConnections), low: adminReserve + 1, high: maxConnections},
 		{flag: "max-subscribers-per-channel", value: int64(o.MaxSubscribersPerChannel), low: 0, high: math.MaxInt32},
+		{flag: "max-channels-per-subscription", value: int64(o.MaxChannelsPerSubscription), low: 1, high: comet.MaxChannelsPerSubscription},
 		{flag: "channel-buffer-size", value: int64(o.ChannelBufferSize), low: 0, high: hub.MaxHistory},
 		{flag: "channel-buffer-bytes", value: o.ChannelBufferBytes, low: 0, high: math.MaxInt64},
 		{flag: "max-content-bytes", value: int64(o.MaxContentBytes), low: 1, high: comet.MaxContentBytes},

@@ -48,9 +48,9 @@ Signals:
                     /readyz answers 503 from the first on
   SIGHUP            read file and environment again. What changes: --log-level, --drain,
                     --drain-timeout; the address lists, for connections made from then
-                    on; --max-subscribers-per-channel, --max-content-bytes,
-                    --max-message-bytes and --channel-buffer-bytes, for what comes from
-                    then on. Whatever else changed is logged and needs a restart. An
+                    on; --max-subscribers-per-channel, --max-channels-per-subscription,
+                    --max-content-bytes, --max-message-bytes and --channel-buffer-bytes,
+                    for what comes from then on. Whatever else changed is logged and needs a restart. An
                     error leaves everything as it was
 
 Exit codes:

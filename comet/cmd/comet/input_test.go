@@ -27,6 +27,8 @@ func TestBadInput(t *testing.T) {
 		{"--channels 1000000000", exitUsage, "--channels=1000000000"},
 		{"--max-connections 64", exitUsage, "--max-connections=64|from 65"},
 		{"--max-connections 1000000000", exitUsage, "--max-connections"},
+		{"--max-channels-per-subscription=129", exitUsage, "--max-channels-per-subscription=129"},
+		{"--max-channels-per-subscription=0", exitUsage, "want a number from 1 to 128"},
 		{"--max-subscribers-per-channel=-2", exitUsage, "--max-subscribers-per-channel=-2"},
 		{"--channel-buffer-size 70000", exitUsage, "--channel-buffer-size=70000|65535"},
 		{"--channel-timeout 0s", exitUsage, "--channel-timeout=0s|from 1ms"},
@@ -128,7 +130,7 @@ func TestHelp(t *testing.T) {
 		t.Errorf("exit code %d: %s", exit, stderr)
 	}
 	for _, part := range []string{
-		"--engine", "--front", "--admin", "--debug", "--channels", "--max-connections", "--max-subscribers-per-channel",
+		"--engine", "--front", "--admin", "--debug", "--channels", "--max-connections", "--max-subscribers-per-channel", "--max-channels-per-subscription",
 		"--channel-buffer-size", "--channel-buffer-bytes", "--max-content-bytes", "--max-message-bytes", "--channel-timeout",
 		"--header-timeout", "--idle-timeout", "--stall-timeout", "--early-head", "--cors-origin", "--auth", "--admin-allow",
 		"--admin-deny", "--trusted-proxies", "--admin-secret-file", "--config", "--log-level", "--log-format", "--polling-timeout", "--loops", "--prefault", "--version",

@@ -26,10 +26,11 @@ const (
 var serviceMetrics = []metric{
 	{"connections_opened", "comet_connections_opened_total", "", "", counts, "Connections accepted, both doors."},
 	{"connections_closed", "comet_connections_closed_total", "", "", counts, "Connections that ended."},
+	{"connections_held", "comet_connections", "state", "held", gauges, "Connections open now: held, with subscribers that wait; other, between requests, being answered or closing."},
 	{"hangups", "comet_hangups_total", "", "", counts, "Connections that the peer ended or that failed."},
 	{"requests", "comet_requests_total", "", "", counts, "Requests, both doors."},
 	{"bad_requests", "comet_bad_requests_total", "", "", counts, "Requests refused for their form, method, path or parameters."},
-	{"subscribers", "comet_subscribers", "", "", gauges, "Subscribers held: waiting polls and streams."},
+	{"subscribers", "comet_subscribers", "", "", gauges, "Subscribers held: waiting polls and streams, each in every channel that it names."},
 	{"published", "comet_messages_published_total", "kind", "push", counts, "Messages published: pushes to one channel, broadcasts to all."},
 	{"broadcasts", "comet_messages_published_total", "kind", "broadcast", counts, ""},
 	{"publishes_refused", "comet_publishes_refused_total", "", "", counts, "Requests at the admin door answered with a status of 400 or above."},
@@ -51,6 +52,7 @@ var serviceMetrics = []metric{
 
 	{"too_many_channels", "comet_drops_total", "cause", "too_many_channels", counts, "What was refused or given up, by cause: subscriptions and messages beyond a limit or without permission, histories and messages dropped for want of memory, sends that failed, streams and watchers that were too slow."},
 	{"too_many_subscribers", "comet_drops_total", "cause", "too_many_subscribers", counts, ""},
+	{"too_many_channels_named", "comet_drops_total", "cause", "too_many_channels_named", counts, ""},
 	{"no_memory", "comet_drops_total", "cause", "no_memory", counts, ""},
 	{"token_errors", "comet_drops_total", "cause", "token_error", counts, ""},
 	{"publishers_barred", "comet_drops_total", "cause", "publisher_barred", counts, ""},
@@ -70,13 +72,12 @@ var serviceMetrics = []metric{
 
 // collector reads the counters of a server at each scrape; it keeps nothing.
 type collector struct {
-	served      *served
-	descs       map[string]*prometheus.Desc // of serviceMetrics, by name
-	connections *prometheus.Desc
-	turns       *prometheus.Desc
-	events      *prometheus.Desc
-	facts       [4]*prometheus.Desc
-	info        *prometheus.Desc
+	served *served
+	descs  map[string]*prometheus.Desc // of serviceMetrics, by name
+	turns  *prometheus.Desc
+	events *prometheus.Desc
+	facts  [4]*prometheus.Desc
+	info   *prometheus.Desc
 }
 
 func newCollector(s *served) *collector {
@@ -84,11 +85,10 @@ func newCollector(s *served) *collector {
 		return prometheus.NewDesc(name, help, labels, nil)
 	}
 	c := &collector{
-		served:      s,
-		descs:       map[string]*prometheus.Desc{},
-		connections: desc("comet_connections", "Connections open now: held, with subscribers that wait; other, between requests, being answered or closing.", "state"),
-		turns:       desc("comet_loop_turn_actions", "Turns of a loop by the number of actions (sends, closes, wakes) that each left to the engine.", "loop"),
-		events:      desc("comet_engine_events_total", "The engine's own counters, which differ from engine to engine; its source says what each counts.", "event"),
+		served: s,
+		descs:  map[string]*prometheus.Desc{},
+		turns:  desc("comet_loop_turn_actions", "Turns of a loop by the number of actions (sends, closes, wakes) that each left to the engine.", "loop"),
+		events: desc("comet_engine_events_total", "The engine's own counters, which differ from engine to engine; its source says what each counts.", "event"),
 		facts: [4]*prometheus.Desc{
 			desc("comet_loops", "Event loops."),
 			desc("comet_rings", "io_uring rings open."),
@@ -135,10 +135,9 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 
 	// The counters are read one after another: a difference may be off by those
 	// that came or left meanwhile, but shall not be negative.
-	held := stats["subscribers"]
+	held := stats["connections_held"]
 	open := max(stats["connections_opened"], stats["connections_closed"]) - stats["connections_closed"]
-	send(c.connections, gauges, float64(held), "held")
-	send(c.connections, gauges, float64(max(open, held)-held), "other")
+	send(c.descs["comet_connections"], gauges, float64(max(open, held)-held), "other")
 
 	c.collectLoops(out)
 	for _, s := range c.served.engine.Stats() {

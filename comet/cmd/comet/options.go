@@ -24,13 +24,14 @@ type options struct {
 	Auth            string `group:"who" default:"none" enum:"none,token" placeholder:"NAME" help:"Who may subscribe: none, everybody; token, those who show the token that /sign gave for the channel. Tokens end with the process. Default ${default}."`
 	CorsOrigin      string `group:"who" default:"*" placeholder:"ORIGIN" help:"The origin whose pages may read the front door's replies: one, * for all, or empty for none. Default ${default}."`
 
-	Channels                 int   `group:"limits" default:"1000000" placeholder:"N" help:"Most channels at once. Address space is reserved for them at start, memory is used as they come. 0: nobody can subscribe. Default ${default}."`
-	MaxConnections           int   `group:"limits" default:"0" placeholder:"N" help:"Most connections at once, both doors together; of these 64 are kept for the admin door. Past it, clients wait in the listen queue. Default: --channels and 64 more, but at least 1024."`
-	MaxSubscribersPerChannel int   `group:"limits" default:"0" placeholder:"N" help:"Most subscribers of one channel; the next one is answered with type 429. 0, the default: no limit."`
-	ChannelBufferSize        int   `group:"limits" default:"10" placeholder:"N" help:"Messages a channel keeps as its history; the oldest go first. 0: none. Default ${default}."`
-	ChannelBufferBytes       int64 `group:"limits" default:"0" placeholder:"BYTES" help:"Most bytes of the messages in one channel's history; the newest stays whatever it takes. 0, the default: no limit."`
-	MaxContentBytes          int   `group:"limits" default:"1048576" placeholder:"BYTES" help:"Longest content of a message, escaped for JSON; a longer one is answered with 413. Default ${default}."`
-	MaxMessageBytes          int64 `group:"limits" default:"4294967296" placeholder:"BYTES" help:"Memory of all messages together; at the limit histories lose their oldest. Default ${default}."`
+	Channels                   int   `group:"limits" default:"1000000" placeholder:"N" help:"Most channels at once. Address space is reserved for them at start, memory is used as they come. 0: nobody can subscribe. Default ${default}."`
+	MaxConnections             int   `group:"limits" default:"0" placeholder:"N" help:"Most connections at once, both doors together; of these 64 are kept for the admin door. Past it, clients wait in the listen queue. Default: --channels and 64 more, but at least 1024."`
+	MaxSubscribersPerChannel   int   `group:"limits" default:"0" placeholder:"N" help:"Most subscribers of one channel; the next one is answered with type 429. 0, the default: no limit."`
+	MaxChannelsPerSubscription int   `group:"limits" default:"16" placeholder:"N" help:"Most channels that one subscription may name, by cname repeated, 1 to 128; more is answered with 400. Each of several takes 32 bytes while it is held. Default ${default}."`
+	ChannelBufferSize          int   `group:"limits" default:"10" placeholder:"N" help:"Messages a channel keeps as its history; the oldest go first. 0: none. Default ${default}."`
+	ChannelBufferBytes         int64 `group:"limits" default:"0" placeholder:"BYTES" help:"Most bytes of the messages in one channel's history; the newest stays whatever it takes. 0, the default: no limit."`
+	MaxContentBytes            int   `group:"limits" default:"1048576" placeholder:"BYTES" help:"Longest content of a message, escaped for JSON; a longer one is answered with 413. Default ${default}."`
+	MaxMessageBytes            int64 `group:"limits" default:"4294967296" placeholder:"BYTES" help:"Memory of all messages together; at the limit histories lose their oldest. Default ${default}."`
 
 	ChannelTimeout time.Duration `group:"timeouts" default:"30s" placeholder:"DURATION" help:"How long a channel without subscribers lives after its last subscriber or message (30s, 5m, 1h). Default ${default}."`
 	PollingTimeout time.Duration `group:"timeouts" default:"30s" placeholder:"DURATION" help:"How long a subscriber is held without a message until it is sent a noop. Default ${default}."`

@@ -9,7 +9,7 @@ import (
 // reloadable are the settings that change while the server runs.
 var reloadable = []string{
 	"log-level", "admin-allow", "admin-deny", "trusted-proxies", "drain", "drain-timeout",
-	"max-subscribers-per-channel", "max-content-bytes", "max-message-bytes", "channel-buffer-bytes",
+	"max-subscribers-per-channel", "max-channels-per-subscription", "max-content-bytes", "max-message-bytes", "channel-buffer-bytes",
 }
 
 // reload reads the settings again and puts into force what can change while the

@@ -92,6 +92,7 @@ func (o *options) serviceConfig() comet.Config {
 	c := comet.DefaultConfig()
 	c.Channels = o.Channels
 	c.MaxSubscribersPerChannel = o.MaxSubscribersPerChannel
+	c.MaxChannelsPerSubscription = o.MaxChannelsPerSubscription
 	c.ChannelBufferSize = o.ChannelBufferSize
 	c.ChannelBufferBytes = o.ChannelBufferBytes
 	c.MaxContentBytes = o.MaxContentBytes

@@ -31,4 +31,12 @@ const (
 	LostClose
 	// StuckNumber does not move a stream's number on when a walk gave it a message.
 	StuckNumber
+	// StuckOther does not move the number of one of several channels of a stream
+	// on when it got a message.
+	StuckOther
+	// HastyID has an event's id say of other channels what still waits for a send.
+	HastyID
+	// StillThere does not take a subscription out of the channels that it joined
+	// before one refused it.
+	StillThere
 )
