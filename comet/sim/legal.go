@@ -66,6 +66,9 @@ func (m *model) observePush(a *ask, reply string) {
 
 // legalLate says whether a held ask may get this reply now.
 func (m *model) legalLate(c *channelModel, p *possible, a *ask, o outcome, reply string) bool {
+	if m.mayDismiss(p.seenBy(o), a, o.first) && reply == a.style.poll(m.farewell(c, o.first, a.noop), false) {
+		return true
+	}
 	if reply == a.style.poll(object("noop", c.name, a.noop, ""), false) {
 		return m.w.sweepableNoop(a)
 	}
@@ -122,6 +125,10 @@ func (m *model) observeHeld(a *ask) {
 // leave forgets an ask whose client went.
 func (m *model) leave(a *ask) {
 	if a.done {
+		return
+	}
+	if a.kind == "psub" || a.kind == "barred" {
+		a.done = true
 		return
 	}
 	names := a.targets

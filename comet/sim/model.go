@@ -14,19 +14,23 @@ import (
 type ask struct {
 	id    int
 	style style
-	// kind is sub, push, broadcast, info, check, sign, close, clear or bad.
-	kind    string
-	channel string
-	seq     int // of a sub
-	noop    int
-	gap     bool   // of a sub: it wants to know of gaps and epochs
-	epoch   string // of a sub: the epoch it names, if any
-	token   string
-	lastID  string   // of a sub: the Last-Event-ID it sends, if any
-	message int      // of a push or broadcast
-	targets []string // of a push: its channels, the first of them is channel
-	ack     bool
-	expires int // of a sign
+	// kind is sub, push, broadcast, info, check, sign, close, clear, psub, or
+	// barred where it is refused for where it comes from.
+	kind      string
+	channel   string
+	seq       int // of a sub
+	noop      int
+	gap       bool   // of a sub: it wants to know of gaps and epochs
+	epoch     string // of a sub: the epoch it names, if any
+	token     string
+	lastID    string   // of a sub: the Last-Event-ID it sends, if any
+	message   int      // of a push or broadcast
+	targets   []string // of a push: its channels, the first of them is channel
+	ack       bool
+	expires   int       // of a sign
+	forwarded string    // whom the client says it speaks for, if anybody
+	snapshot  bool      // of a psub
+	watch     *watching // of a psub
 
 	sock      *socket
 	end       int   // the request's last byte, counted over the connection
@@ -36,6 +40,7 @@ type ask struct {
 	held      bool  // no reply came in the turn in which it was taken
 	begun     bool  // of a stream: the first piece came
 	behind    bool  // of a stream: more came than may wait for a send
+	due       int   // of a sub that is held in a drain: the messages there were when the loop's last round began
 	low, high int   // info: the number of subscribers is between them
 	receivers []span
 }
@@ -141,18 +146,20 @@ type channelModel struct {
 const maxStates = 2_000
 
 type model struct {
-	w        *world
-	channels map[string]*channelModel
-	messages []*message
-	casting  int // the broadcast under way, an index into messages; -1 is none
-	closes   int // channels closed: each keeps its room until its last subscriber went
-	tokens   *marks
-	epochs   *marks
+	w         *world
+	channels  map[string]*channelModel
+	unescaped map[string]string // names of channels, by what they are in JSON
+	messages  []*message
+	casting   int // the broadcast under way, an index into messages; -1 is none
+	closes    int // channels closed: each keeps its room until its last subscriber went
+	tokens    *marks
+	epochs    *marks
 }
 
 func newModel(w *world) *model {
-	m := &model{w: w, channels: map[string]*channelModel{}, casting: -1, tokens: newMarks(), epochs: newMarks()}
+	m := &model{w: w, channels: map[string]*channelModel{}, unescaped: map[string]string{}, casting: -1, tokens: newMarks(), epochs: newMarks()}
 	for _, n := range w.set.names {
+		m.unescaped[escape(n)] = n
 		m.channels[n] = &channelModel{name: n, states: []*possible{{wait: map[*ask]outcome{}}}}
 	}
 	return m

@@ -18,7 +18,7 @@ func findPlanted(t *testing.T, b plant.Bug) {
 	defer plant.Set(plant.None)
 	const seeds = 1_000
 	found := false
-	forSeeds(seeds, func(seed uint64, r Result) bool {
+	forSeeds(1, seeds, func(seed uint64, r Result) bool {
 		if r.Err != nil && !found {
 			found = true
 			t.Logf("found: %v", r.Err)
@@ -62,3 +62,14 @@ func TestPlantedLostClose(t *testing.T) { findPlanted(t, plant.LostClose) }
 // TestPlantedStuckNumber proves that a stream whose number does not move on is
 // found.
 func TestPlantedStuckNumber(t *testing.T) { findPlanted(t, plant.StuckNumber) }
+
+// TestPlantedBelievedClient proves that a publisher who says that it comes from
+// elsewhere, and is believed, is found.
+func TestPlantedBelievedClient(t *testing.T) { findPlanted(t, plant.BelievedClient) }
+
+// TestPlantedUnwokenWatcher proves that a reader of /psub who is not told, since
+// its loop sleeps, is found.
+func TestPlantedUnwokenWatcher(t *testing.T) { findPlanted(t, plant.UnwokenWatcher) }
+
+// TestPlantedKeptReply proves that a connection which outlives a drain is found.
+func TestPlantedKeptReply(t *testing.T) { findPlanted(t, plant.KeptReply) }

@@ -31,4 +31,11 @@ const (
 	LostClose
 	// StuckNumber does not move a stream's number on when a walk gave it a message.
 	StuckNumber
+	// BelievedClient takes anybody's word, not a trusted proxy's alone, about where
+	// a publisher comes from.
+	BelievedClient
+	// UnwokenWatcher does not wake loops that have readers of /psub to tell.
+	UnwokenWatcher
+	// KeptReply forgets in a drain that a reply under way is its connection's last.
+	KeptReply
 )
