@@ -98,11 +98,14 @@ type possible struct {
 	base     int   // the first of them that are in no history: it was cleared
 	cast     cast
 	wait     map[*ask]outcome // what is promised to asks not yet answered
+	// own says of tokens, and of epochs, that nobody can tell yet whether they are
+	// this instance's what the state takes for granted: it was split over that.
+	own map[string]bool
 }
 
 func (p *possible) clone() *possible {
 	q := *p
-	q.log, q.wait = slices.Clone(p.log), maps.Clone(p.wait)
+	q.log, q.wait, q.own = slices.Clone(p.log), maps.Clone(p.wait), maps.Clone(p.own)
 	return &q
 }
 
@@ -116,6 +119,25 @@ func (p *possible) gone(closed bool) *possible {
 		}
 	}
 	return q
+}
+
+// split is the state in which a text is not the instance's own, beside p in which
+// it is.
+func (p *possible) split(text string) *possible {
+	if p.own == nil {
+		p.own = map[string]bool{}
+	}
+	q := p.clone()
+	p.own[text], q.own[text] = true, false
+	return q
+}
+
+// verdict is that of the marks, or what the state takes for granted.
+func (p *possible) verdict(m *marks, text string) (fits, sure bool) {
+	if fits, sure = m.verdict(p.instance, text); !sure {
+		fits, sure = p.own[text]
+	}
+	return fits, sure
 }
 
 // seenBy is the channel as an ask of that outcome has it: the one that is, or
@@ -207,13 +229,17 @@ func (m *model) compact(c *channelModel) {
 	}
 	kept := c.states[:0:0]
 	for _, p := range c.states {
-		if !slices.ContainsFunc(kept, p.equal) {
-			kept = append(kept, p)
+		if i := slices.IndexFunc(kept, p.equal); i >= 0 {
+			// What both take for granted, and no more.
+			maps.DeleteFunc(kept[i].own, func(text string, own bool) bool { other, ok := p.own[text]; return !ok || other != own })
+			continue
 		}
+		kept = append(kept, p)
 	}
 	c.states = kept
 	m.w.result.States = max(m.w.result.States, len(kept))
 	if len(kept) > maxStates {
+		m.w.log("%s", c.describe())
 		m.w.fail("the model has %d possible states of channel %q", len(kept), c.name)
 	}
 }
