@@ -3,6 +3,8 @@ package comet
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+
+	"c1000k/comet/internal/plant"
 )
 
 // Peer is the address of the other end of a connection: 16 bytes of IPv6, IPv4
@@ -66,7 +68,7 @@ func (l *Loop) admit(r *conn, p Peer) {
 // for who sent it: 403 by address, 401 without the secret; 0 if it is not.
 func (l *Loop) barred(r *conn) (status int) {
 	denied := r.flags&flagDenied != 0
-	if r.flags&flagProxied != 0 && l.req.ForwardedFor != nil {
+	if (r.flags&flagProxied != 0 || plant.Is(plant.BelievedClient)) && l.req.ForwardedFor != nil {
 		if a := l.svc.access.Load(); a != nil {
 			denied = !(*a).Forwarded(l.req.ForwardedFor)
 		}

@@ -1,6 +1,9 @@
 package comet
 
-import "c1000k/comet/wire"
+import (
+	"c1000k/comet/internal/plant"
+	"c1000k/comet/wire"
+)
 
 // Farewell is what held clients are told when a server is about to stop.
 type Farewell uint32
@@ -39,7 +42,7 @@ func (l *Loop) stepDrain() {
 	if l.drained == l.high+1 || l.svc.draining.Load() == 0 {
 		return
 	}
-	if l.entry < l.entryEnd || l.walk.entry.Channel != 0 || !l.inbox.Empty() {
+	if l.undelivered() {
 		return // what was published before comes first; deliver asks for a turn
 	}
 	for n := 0; n < turnDrain && l.drained <= l.high; n++ {
@@ -50,6 +53,11 @@ func (l *Loop) stepDrain() {
 		l.dismissForGood(h, l.at(h))
 	}
 	l.more = l.more || l.drained <= l.high
+}
+
+// undelivered says whether messages are on their way to those whom the loop holds.
+func (l *Loop) undelivered() bool {
+	return l.entry < l.entryEnd || l.walk.entry.Channel != 0 || !l.inbox.Empty()
 }
 
 // dismissForGood ends a connection politely.
@@ -63,7 +71,9 @@ func (l *Loop) dismissForGood(h uint32, r *conn) {
 		}
 		l.farewell(h, r)
 	case stateSending:
-		r.flags &^= flagKeepAlive // its reply is the last
+		if !plant.Is(plant.KeptReply) {
+			r.flags &^= flagKeepAlive // its reply is the last
+		}
 	case stateOpen:
 		if r.extra == 0 {
 			l.close(h, r)
@@ -76,7 +86,15 @@ func (l *Loop) dismissForGood(h uint32, r *conn) {
 // there is for it: a send that is outstanding, or what it missed, comes first. A
 // stream is told the close of each of its channels, all else is said of the first.
 func (l *Loop) farewell(h uint32, r *conn) {
-	if r.busy() || l.lookAtAll(h, r) {
+	if r.busy() {
+		return // wait comes back here
+	}
+	if l.undelivered() {
+		// What comes by the inbox may be in no history any more.
+		l.setDeadline(h, r, l.tick+1)
+		return
+	}
+	if l.lookAtAll(h, r) {
 		return // wait comes back here
 	}
 	closes := Farewell(l.svc.draining.Load()) == FarewellClose

@@ -1,6 +1,9 @@
 package comet
 
-import "c1000k/comet/wire"
+import (
+	"c1000k/comet/internal/plant"
+	"c1000k/comet/wire"
+)
 
 // A connection of /psub is told which channels come and go. Like a stream it
 // has no queue but a place in a log, the hub's; and another in the table of
@@ -73,6 +76,10 @@ func (l *Loop) goThrough(r *conn) {
 // tell sends what there is to tell to a watcher that has no send outstanding,
 // and otherwise has it looked at when it goes through the table again.
 func (l *Loop) tell(h uint32, r *conn) {
+	if l.svc.draining.Load() != 0 {
+		l.close(h, r)
+		return
+	}
 	l.reply = l.reply[:0]
 	if r.channel != 0 || l.tick >= r.next {
 		// Where a look comes to no channel the next one goes on.
@@ -110,6 +117,9 @@ func (l *Loop) tellAll() {
 		if h := l.watchers[i]; !l.at(h).busy() {
 			l.tell(h, l.at(h))
 		}
+	}
+	if plant.Is(plant.UnwokenWatcher) {
+		return
 	}
 	l.wake |= l.svc.watching.Load() &^ (1 << l.id) // others that have watchers may sleep
 }

@@ -1,6 +1,8 @@
 package comet
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 )
@@ -125,6 +127,96 @@ func TestNoopWithinASecond(t *testing.T) {
 			if ok {
 				e.now = max(e.now, deadline)
 			}
+		}
+	}
+}
+
+// TestHeldAreNotScanned proves that those who are held cost nothing until their
+// time is over: with a thousand of them for an hour the loop wakes some times in
+// all, not each second to look at them.
+func TestHeldAreNotScanned(t *testing.T) {
+	const conns, mostWakes = 1000, 16
+	e := newRigs(t, 1, conns, func(c *Config) { c.PollingTimeout, c.ChannelTimeout = time.Hour, time.Hour })[0]
+	for c := range Conn(conns) {
+		e.poll(c, fmt.Sprintf("/sub?cname=c%d&seq=1", c))
+	}
+	e.settle()
+	began, wakes := e.now, 0
+	for len(e.out) == 0 {
+		deadline, ok := e.l.Sleep()
+		if wakes++; !ok || deadline <= e.now || wakes > mostWakes {
+			t.Fatalf("woken %d times in %v, then until %d, %v", wakes, time.Duration(e.now-began), deadline, ok)
+		}
+		e.l.Awake()
+		e.now = deadline
+		e.l.Turn(e.now)
+		e.drain()
+	}
+	if slept := time.Duration(e.now - began); slept < time.Hour {
+		t.Errorf("the first noop came after %v", slept)
+	}
+}
+
+// TestNoopsAreSpread proves that those who came together do not all leave
+// together: their noops fall into many parts of the second that there is.
+func TestNoopsAreSpread(t *testing.T) {
+	const conns, fewest = 500, 8
+	e := newRigs(t, 1, conns, func(c *Config) { c.PollingTimeout = 10 * time.Second })[0]
+	for c := range Conn(conns) {
+		e.poll(c, "/sub?cname=x&seq=1")
+	}
+	e.settle()
+	at := map[int64]int{}
+	for len(e.out) < conns {
+		before := len(e.out)
+		e.l.Turn(e.now)
+		e.drain()
+		if n := len(e.out) - before; n > 0 {
+			at[e.now] += n
+		}
+		deadline, ok := e.l.Sleep()
+		e.l.Awake()
+		if ok {
+			e.now = max(e.now, deadline)
+		}
+	}
+	if len(at) < fewest {
+		t.Errorf("%d noops at %d times, want at least %d: %v", conns, len(at), fewest, at)
+	}
+}
+
+// TestBroadcastInSlices proves that a broadcast to many channels leaves the loop
+// to others between its slices, and that its content is kept once.
+func TestBroadcastInSlices(t *testing.T) {
+	const channels, contentBytes = 5 * turnBroadcast, 10_000
+	e := newRigs(t, 1, 4, func(c *Config) { c.Channels = channels })[0]
+	for i := range channels {
+		e.push(fmt.Sprint("c", i), "x")
+	}
+	before := e.stat("message_bytes")
+	e.l.Open(e.now, 0, DoorAdmin, Peer{})
+	e.l.Open(e.now, 1, DoorFront, Peer{})
+	e.get(0, "/broadcast?content="+strings.Repeat("b", contentBytes/2))
+	e.drain()
+	slices := 0
+	for ; !e.turn(); slices++ {
+		delete(e.out, 1)
+		e.get(1, "/ping")
+		e.drain()
+		e.has(1, `"type":"ping"`)
+	}
+	if slices < channels/turnBroadcast-1 {
+		t.Errorf("a broadcast to %d channels took %d turns", channels, slices+1)
+	}
+	if grew := e.stat("message_bytes") - before; grew == 0 || grew > 2*contentBytes {
+		t.Errorf("the messages' memory grew by %d bytes for one content of %d in %d channels", grew, contentBytes/2, channels)
+	}
+	for i := range channels {
+		c := fmt.Sprint("c", i)
+		if v, ok := e.l.svc.hub.Find([]byte(c)); !ok || v.Next() != 3 {
+			t.Fatalf("channel %s did not get the broadcast", c)
+		} else {
+			v.Leave()
 		}
 	}
 }

@@ -57,7 +57,7 @@ func testAccess(t *testing.T, f Factory) {
 		{"proxy for one not listed", "127.0.0.3", forwarded("10.1.2.4"), denied},
 		{"proxy that names nobody", "127.0.0.3", get("/push?cname=x&content=x"), denied},
 	} {
-		t.Run(strings.ReplaceAll(x.name, " ", "_"), func(t *testing.T) {
+		subtest(t, x.name, func(t *testing.T) {
 			c := s.dialAdminFrom(t, x.from)
 			c.mustAsk(t, x.send, x.want)
 			if x.want == denied {

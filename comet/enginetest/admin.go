@@ -92,6 +92,12 @@ var adminReplies = []exchange{
 		name: "unknown admin path", row: "unknown admin path", door: comet.DoorAdmin,
 		send: get("/nope"), status: "HTTP/1.1 404 Not Found\r\nContent-Type: text/html\r\nConnection: close\r\n", closes: true,
 	}, {
+		name: "check by PUT", door: comet.DoorAdmin,
+		send: "PUT /check?cname=form HTTP/1.1\r\nHost: h\r\n\r\n", want: adminReply(typeHTML, "{\"form\": 1}\n"),
+	}, {
+		name: "info by DELETE", door: comet.DoorAdmin,
+		send: "DELETE /info?cname=form HTTP/1.1\r\nHost: h\r\n\r\n", want: adminReply(typeHTML, "{\"cname\": \"form\", \"subscribers\": 0}\n"),
+	}, {
 		name: "subscribe on the admin door", door: comet.DoorAdmin,
 		send: sub("x", 1), status: "HTTP/1.1 404 ", closes: true,
 	}, {
@@ -188,7 +194,7 @@ func testLimits(t *testing.T, f Factory) {
 	c.mustSend(t, sub("many", 1))
 	s.waitSubscribers("many", 2)
 
-	t.Run("NoChannels", func(t *testing.T) {
+	subtest(t, "NoChannels", func(t *testing.T) {
 		runExchanges(t, newServer(t, f, setup{config: func(c *comet.Config) { c.Channels = 0 }}), noChannelReplies)
 	})
 }

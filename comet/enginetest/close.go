@@ -33,6 +33,12 @@ var closings = []exchange{
 		name: "close of an unknown one", row: "close unknown", door: comet.DoorAdmin,
 		send: get("/close?cname=q"), want: notConnected("q"),
 	}, {
+		name: "clear by form", door: comet.DoorAdmin, before: three("cf"),
+		send: post("/clear?cname=unknown2", "cname=cf"), want: adminReply(typeHTML, "ok 4\n"),
+	}, {
+		name: "close by PUT", door: comet.DoorAdmin, before: three("cp"),
+		send: "PUT /close?cname=cp HTTP/1.1\r\nHost: h\r\n\r\n", want: adminReply(typeHTML, "ok 4\n"),
+	}, {
 		name: "a closed channel is not there", door: comet.DoorAdmin,
 		send: get("/check?cname=q"), want: adminReply(typeHTML, "{}\n"),
 	}, {

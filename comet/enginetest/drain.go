@@ -18,7 +18,7 @@ func testDrain(t *testing.T, f Factory) {
 		kind string
 		seq  int
 	}{{"Noop", comet.FarewellNoop, "noop", 3}, {"Close", comet.FarewellClose, "close", 2}} {
-		t.Run(x.name, func(t *testing.T) {
+		subtest(t, x.name, func(t *testing.T) {
 			s := newServer(t, f, setup{options: comet.EngineOptions{Loops: 1}})
 			s.mustCall("/push?cname=d&content=x")
 			n := scaled(100)
@@ -55,7 +55,7 @@ func testDrain(t *testing.T, f Factory) {
 		})
 	}
 	// A loop that is told while it has work of its own loses nothing.
-	t.Run("WithMessages", func(t *testing.T) {
+	subtest(t, "WithMessages", func(t *testing.T) {
 		s := newServer(t, f, setup{options: comet.EngineOptions{Loops: 2}})
 		const messages = 20
 		streams := make([]*client, scaled(100))

@@ -44,7 +44,7 @@ type exchange struct {
 // runExchanges runs a table on one server, in order.
 func runExchanges(t *testing.T, s *server, table []exchange) {
 	for _, x := range table {
-		t.Run(strings.ReplaceAll(x.name, " ", "_"), func(t *testing.T) { x.run(t, s) })
+		subtest(t, x.name, func(t *testing.T) { x.run(t, s) })
 	}
 }
 

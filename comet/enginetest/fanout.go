@@ -84,7 +84,7 @@ func testBroadcast(t *testing.T, f Factory) {
 // them and whichever took the push, with two loops and with four.
 func testSeveralLoops(t *testing.T, f Factory) {
 	for _, loops := range []int{2, 4} {
-		t.Run(decimal(loops), func(t *testing.T) {
+		subtest(t, decimal(loops), func(t *testing.T) {
 			const channels = 5
 			clients, rounds := scaled(200), scaled(20)
 			s := newServer(t, f, setup{fronts: 3, options: comet.EngineOptions{Loops: loops}})

@@ -43,7 +43,7 @@ func testSplitEverywhere(t *testing.T, f Factory) {
 		{"Sub", get("/sub?cname=c%75t&seq=1&cb=f"), polled(wrapped("f", array(data("cut", 1, "x")))), comet.DoorFront},
 		{"Form", post("/push?cname=a", "content=b%20c"), pushed, comet.DoorAdmin},
 	} {
-		t.Run(x.name, func(t *testing.T) {
+		subtest(t, x.name, func(t *testing.T) {
 			c := s.mustDial(x.door)
 			for i := 1; i < len(x.request); i++ {
 				c.mustSend(t, x.request[:i])
@@ -67,7 +67,7 @@ func testSplitEverywhere(t *testing.T, f Factory) {
 // one and in order, also behind one that is held meanwhile, and on both doors.
 func testPipelined(t *testing.T, f Factory) {
 	s := newServer(t, f, setup{})
-	t.Run("AtOnce", func(t *testing.T) {
+	subtest(t, "AtOnce", func(t *testing.T) {
 		const depth = 100
 		var requests, want strings.Builder
 		for i := range depth {
@@ -81,7 +81,7 @@ func testPipelined(t *testing.T, f Factory) {
 			c.mustExpect(t, want.String())
 		}
 	})
-	t.Run("BehindAHeldOne", func(t *testing.T) {
+	subtest(t, "BehindAHeldOne", func(t *testing.T) {
 		c := s.mustDial(comet.DoorFront)
 		c.mustSend(t, sub("front", 1)+sub("middle", 1)+get("/sub?cname=back"))
 		for _, channel := range []string{"front", "middle"} {
@@ -94,7 +94,7 @@ func testPipelined(t *testing.T, f Factory) {
 		}
 		c.mustExpect(t, polled(nextSeq("back", 1)+"\n"))
 	})
-	t.Run("Admin", func(t *testing.T) {
+	subtest(t, "Admin", func(t *testing.T) {
 		const depth = 50
 		c := s.mustDial(comet.DoorAdmin)
 		var requests strings.Builder

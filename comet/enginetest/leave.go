@@ -25,7 +25,7 @@ func testHalfClose(t *testing.T, f Factory) {
 		{"WithAHalfRequest", "h2", "GET /sub"},
 		{"WithAFurtherRequest", "h3", get("/sub?cname=h3")},
 	} {
-		t.Run(x.name, func(t *testing.T) {
+		subtest(t, x.name, func(t *testing.T) {
 			c := s.mustDial(comet.DoorFront)
 			c.mustSend(t, sub(x.channel, 1))
 			s.waitSubscribers(x.channel, 1)
@@ -39,7 +39,7 @@ func testHalfClose(t *testing.T, f Factory) {
 			}
 		})
 	}
-	t.Run("BeforeARequest", func(t *testing.T) {
+	subtest(t, "BeforeARequest", func(t *testing.T) {
 		c := s.mustDial(comet.DoorFront)
 		if err := c.conn.CloseWrite(); err != nil {
 			t.Fatal(err)
@@ -53,7 +53,7 @@ func testHalfClose(t *testing.T, f Factory) {
 func testReset(t *testing.T, f Factory) {
 	const kernelBytes = 32 << 10
 	s := newServer(t, f, setup{receiveBuffer: kernelBytes})
-	t.Run("Held", func(t *testing.T) {
+	subtest(t, "Held", func(t *testing.T) {
 		held := s.hold(50, func(i int) string { return "r1" })
 		for _, c := range held {
 			if err := c.reset(); err != nil {
@@ -62,7 +62,7 @@ func testReset(t *testing.T, f Factory) {
 		}
 		s.waitSubscribers("r1", 0)
 	})
-	t.Run("Flooding", func(t *testing.T) {
+	subtest(t, "Flooding", func(t *testing.T) {
 		c := s.hold(1, func(int) string { return "r2" })[0]
 		if err := c.conn.SetWriteBuffer(kernelBytes); err != nil {
 			t.Fatal(err)
@@ -78,7 +78,7 @@ func testReset(t *testing.T, f Factory) {
 		}
 		s.waitSubscribers("r2", 0)
 	})
-	t.Run("InARequest", func(t *testing.T) {
+	subtest(t, "InARequest", func(t *testing.T) {
 		for i := range 20 {
 			c := s.mustDial(comet.DoorFront)
 			request := sub("r3", 1)

@@ -66,7 +66,7 @@ func testSlowStream(t *testing.T, f Factory) {
 		s.waitSubscribers("slow", 2)
 		return s, slow, quick
 	}
-	t.Run("CatchesUp", func(t *testing.T) {
+	subtest(t, "CatchesUp", func(t *testing.T) {
 		const messages = 600 // more than wait for one send
 		s, slow, quick := open(t, messages)
 		var want strings.Builder
@@ -88,7 +88,7 @@ func testSlowStream(t *testing.T, f Factory) {
 		}
 		s.waitSubscribers("slow", 2)
 	})
-	t.Run("Closed", func(t *testing.T) {
+	subtest(t, "Closed", func(t *testing.T) {
 		const messages = 400
 		s, slow, quick := open(t, 10)
 		if _, err := quick.beginning(0); err != nil {

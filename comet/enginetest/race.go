@@ -17,7 +17,7 @@ import (
 // that every number must arrive.
 func testRacingPolls(t *testing.T, f Factory) {
 	for _, loops := range []int{1, 2, 4} {
-		t.Run(decimal(loops), func(t *testing.T) {
+		subtest(t, decimal(loops), func(t *testing.T) {
 			r := racing{channels: 4, publishers: 4, subscribers: 6, pushes: scaled(100)}
 			s := newServer(t, f, setup{
 				config: func(c *comet.Config) { c.ChannelBufferSize = r.publishers * r.pushes },

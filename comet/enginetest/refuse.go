@@ -97,7 +97,7 @@ func testOversized(t *testing.T, f Factory) {
 		{"AdminLine", "GET /push?cname=", "n", "HTTP/1.0 414 ", comet.DoorAdmin},
 		{"AdminHeaders", "GET /push?cname=x HTTP/1.1\r\nHost: h\r\n", "X-Filler: yyyyyy\r\n", "HTTP/1.1 431 ", comet.DoorAdmin},
 	} {
-		t.Run(x.name, func(t *testing.T) {
+		subtest(t, x.name, func(t *testing.T) {
 			c, err := s.dial(x.door)
 			if err != nil {
 				t.Fatal(err)
@@ -157,7 +157,7 @@ func testLastReply(t *testing.T, f Factory) {
 			"HTTP/1.1 413 ", comet.DoorFront,
 		},
 	} {
-		t.Run(x.name, func(t *testing.T) {
+		subtest(t, x.name, func(t *testing.T) {
 			for i := range scaled(50) {
 				c, err := s.dial(x.door)
 				if err != nil {

@@ -126,6 +126,12 @@ var replies = []exchange{
 		name: "ping with callback", row: "ping with cb",
 		send: get("/ping?cb=g"), want: frontBare("200 OK", "g({\"type\":\"ping\",\"sub_timeout\":3600});\n"),
 	}, {
+		name: "token that nobody asks for",
+		send: get("/sub?cname=tk&token=wrong"), want: polled(nextSeq("tk", 1) + "\n"),
+	}, {
+		name: "subscribing made the channel", door: comet.DoorAdmin,
+		send: get("/check?cname=tk"), want: adminReply(typeHTML, "{\"tk\": 1}\n"),
+	}, {
 		name: "longest name",
 		send: get("/sub?cname=" + longName), want: polled(nextSeq(longName, 1) + "\n"),
 	},

@@ -84,7 +84,8 @@ var recordings = []row{
 // table can hold name their row in elsewhere.
 func allExchanges() [][]exchange {
 	return [][]exchange{replies, sequence, noHistory, adminReplies, infoReplies, limitReplies, noChannelReplies, refusals,
-		streams, streamLimits, signed, closings, noChannelSigns, unsigned, extensions, severalPolls, severalStreams}
+		streams, streamLimits, signed, closings, noChannelSigns, unsigned, extensions, severalPolls, severalStreams,
+		oneOrigin, historyBytes}
 }
 
 // elsewhere are the rows that a test of its own repeats, and that test's name.

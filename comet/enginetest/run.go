@@ -1,6 +1,9 @@
 package enginetest
 
 import (
+	"flag"
+	"strings"
+	"sync"
 	"testing"
 
 	"c1000k/comet"
@@ -10,73 +13,119 @@ import (
 // each server of the suite, some dozens of times.
 type Factory func(svc *comet.Service, o comet.EngineOptions) (comet.Engine, error)
 
+// suite is the suite, in the order in which it runs.
+var suite = []struct {
+	name string
+	run  func(*testing.T, Factory)
+}{
+	// Stop comes first: it counts the threads and descriptors of the
+	// process, and later tests leave some of the runtime's own.
+	{"Stop", testStop},
+	{"StopTwice", testStopTwice},
+	{"Facts", testFacts},
+	{"Replies", testReplies},
+	{"Sequence", testSequence},
+	{"NoHistory", testNoHistory},
+	{"Admin", testAdmin},
+	{"Info", testInfo},
+	{"HistoryBytes", testHistoryBytes},
+	{"Limits", testLimits},
+	{"Origin", testOrigin},
+	{"Refusals", testRefusals},
+	{"Oversized", testOversized},
+	{"LastReply", testLastReply},
+	{"Streams", testStreams},
+	{"StreamLimits", testStreamLimits},
+	{"StreamFanOut", testStreamFanOut},
+	{"SlowStream", testSlowStream},
+	{"StreamHead", testStreamHead},
+	{"EarlyHead", testEarlyHead},
+	{"Sign", testSign},
+	{"Tokens", testTokens},
+	{"Close", testClose},
+	{"CloseOfMany", testCloseOfMany},
+	{"Extensions", testExtensions},
+	{"Several", testSeveral},
+	{"SeveralEnds", testSeveralEnds},
+	{"SeveralEpochs", testSeveralEpochs},
+	{"SeveralRefused", testSeveralRefused},
+	{"SeveralRacing", testSeveralRacing},
+	{"SeveralDrain", testSeveralDrain},
+	{"Presence", testPresence},
+	{"PresenceOfMany", testPresenceOfMany},
+	{"Access", testAccess},
+	{"Secret", testSecret},
+	{"Drain", testDrain},
+	{"SplitEverywhere", testSplitEverywhere},
+	{"Pipelined", testPipelined},
+	{"EarlyInput", testEarlyInput},
+	{"EarlyFlood", testEarlyFlood},
+	{"HalfClose", testHalfClose},
+	{"Reset", testReset},
+	{"LeaveDuringSend", testLeaveDuringSend},
+	{"FanOut", testFanOut},
+	{"Broadcast", testBroadcast},
+	{"SeveralLoops", testSeveralLoops},
+	{"RacingPolls", testRacingPolls},
+	{"FullTable", testFullTable},
+	{"FullTableRests", testFullTableRests},
+	{"ManyTables", testManyTables},
+	{"SlowReader", testSlowReader},
+	{"LargeContent", testLargeContent},
+	{"Churn", testChurn},
+	{"CollectorAndTimers", testCollectorAndTimers},
+	// Last, and side by side, what waits for a timeout.
+	{"Noop", testNoop},
+	{"NoopOfMany", testNoopOfMany},
+	{"StreamNoop", testStreamNoop},
+	{"SeveralNoop", testSeveralNoop},
+	{"Timeouts", testTimeouts},
+	{"ChannelTimeout", testChannelTimeout},
+}
+
 // Run runs the whole suite on the engine that f makes. With -short the tests
-// that are long because they count high count lower; none is left out.
+// that are long because they count high count lower; none is left out. Where
+// the whole suite was asked for, each case that protocol.go names must have
+// run.
 func Run(t *testing.T, f Factory) {
-	for _, c := range []struct {
-		name string
-		run  func(*testing.T, Factory)
-	}{
-		// Stop comes first: it counts the threads and descriptors of the
-		// process, and later tests leave some of the runtime's own.
-		{"Stop", testStop},
-		{"StopTwice", testStopTwice},
-		{"Facts", testFacts},
-		{"Replies", testReplies},
-		{"Sequence", testSequence},
-		{"NoHistory", testNoHistory},
-		{"Admin", testAdmin},
-		{"Info", testInfo},
-		{"Limits", testLimits},
-		{"Refusals", testRefusals},
-		{"Oversized", testOversized},
-		{"LastReply", testLastReply},
-		{"Streams", testStreams},
-		{"StreamLimits", testStreamLimits},
-		{"StreamFanOut", testStreamFanOut},
-		{"SlowStream", testSlowStream},
-		{"EarlyHead", testEarlyHead},
-		{"Sign", testSign},
-		{"Tokens", testTokens},
-		{"Close", testClose},
-		{"CloseOfMany", testCloseOfMany},
-		{"Extensions", testExtensions},
-		{"Several", testSeveral},
-		{"SeveralEnds", testSeveralEnds},
-		{"SeveralEpochs", testSeveralEpochs},
-		{"SeveralRefused", testSeveralRefused},
-		{"SeveralRacing", testSeveralRacing},
-		{"SeveralDrain", testSeveralDrain},
-		{"Presence", testPresence},
-		{"PresenceOfMany", testPresenceOfMany},
-		{"Access", testAccess},
-		{"Secret", testSecret},
-		{"Drain", testDrain},
-		{"SplitEverywhere", testSplitEverywhere},
-		{"Pipelined", testPipelined},
-		{"EarlyInput", testEarlyInput},
-		{"EarlyFlood", testEarlyFlood},
-		{"HalfClose", testHalfClose},
-		{"Reset", testReset},
-		{"LeaveDuringSend", testLeaveDuringSend},
-		{"FanOut", testFanOut},
-		{"Broadcast", testBroadcast},
-		{"SeveralLoops", testSeveralLoops},
-		{"RacingPolls", testRacingPolls},
-		{"FullTable", testFullTable},
-		{"ManyTables", testManyTables},
-		{"SlowReader", testSlowReader},
-		{"LargeContent", testLargeContent},
-		{"Churn", testChurn},
-		{"CollectorAndTimers", testCollectorAndTimers},
-		// Last, and side by side, what waits for the polling timeout.
-		{"Noop", testNoop},
-		{"NoopOfMany", testNoopOfMany},
-		{"StreamNoop", testStreamNoop},
-		{"SeveralNoop", testSeveralNoop},
-	} {
-		t.Run(c.name, func(t *testing.T) { c.run(t, f) })
+	if wholeSuite() {
+		t.Cleanup(func() { allRan(t) }) // after those that run side by side
 	}
+	for _, c := range suite {
+		subtest(t, c.name, func(t *testing.T) { c.run(t, f) })
+	}
+}
+
+// ran has the full name of each case that ran.
+var ran sync.Map
+
+// subtest runs a case, or a part of one, and notes that it ran.
+func subtest(t *testing.T, name string, run func(*testing.T)) {
+	t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
+		ran.Store(t.Name(), true)
+		run(t)
+	})
+}
+
+// allRan fails for each case that a row of the protocol names and that did not run.
+func allRan(t *testing.T) {
+	for _, row := range protocol {
+		for _, name := range row.cases {
+			if _, ok := ran.Load(t.Name() + "/" + strings.ReplaceAll(name, " ", "_")); !ok {
+				t.Errorf("row %s of the protocol: the case %q did not run", row.key, name)
+			}
+		}
+	}
+}
+
+// wholeSuite says whether no flag picks some tests of the suite and leaves others.
+func wholeSuite() bool {
+	for _, name := range []string{"test.run", "test.skip"} {
+		if strings.Contains(flag.Lookup(name).Value.String(), "/") {
+			return false
+		}
+	}
+	return true
 }
 
 // scaled is n, or a fifth of it with -short.

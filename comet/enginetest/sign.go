@@ -39,7 +39,7 @@ var signed = []exchange{
 
 // noChannelSigns is asked for on a server without room for a channel.
 var noChannelSigns = []exchange{{
-	name: "sign", row: "max_channels reached: sign", door: comet.DoorAdmin,
+	name: "sign without room", row: "max_channels reached: sign", door: comet.DoorAdmin,
 	send: get("/sign?cname=c"), want: adminBare("429 Too Many Channels", ""),
 }}
 

@@ -3,8 +3,11 @@ package enginetest
 import (
 	"fmt"
 	"math"
+	"runtime"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"c1000k/comet"
 )
@@ -66,6 +69,44 @@ func (s *server) waitForBroadcast(channel string) error {
 		return fmt.Errorf("%s: %w", channel, err)
 	}
 	return nil
+}
+
+// testFullTableRests proves that accepting does not spin where there is room for
+// nobody: while clients wait in the backlog of a full server it takes almost no
+// CPU, where a loop that is told again and again of what it cannot accept would
+// take all of a core.
+func testFullTableRests(t *testing.T, f Factory) {
+	const window = 500 * time.Millisecond
+	s := newServer(t, f, setup{options: comet.EngineOptions{
+		Loops: 1, TableLimit: smallTable, MaxConns: smallTable, AdminReserve: tableReserved,
+	}})
+	for range 2 * smallTable {
+		c, err := s.dial(comet.DoorFront)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.conn.Close()
+		c.mustSend(t, sub("rest", 1))
+	}
+	wait(t, func() bool { return s.subscribers("rest") >= smallTable/2 }, func() string { return "the table does not fill" })
+	runtime.GC() // what earlier tests left is not this one's
+	began, before := time.Now(), cpuTime(t)
+	time.Sleep(window)
+	used, passed := cpuTime(t)-before, time.Since(began)
+	t.Logf("%v of CPU in %v, with %d held and others waiting", used, passed, s.subscribers("rest"))
+	if used > passed/2 {
+		t.Errorf("a full server at rest takes %v of CPU in %v", used, passed)
+	}
+}
+
+// cpuTime is what the process has used.
+func cpuTime(t *testing.T) time.Duration {
+	t.Helper()
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // testManyTables proves that more clients than one table holds are all held at

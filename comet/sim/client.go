@@ -27,7 +27,7 @@ type client struct {
 
 // connect opens a connection; it waits in the backlog.
 func (c *client) connect() {
-	c.sock = &socket{id: c.w.id(), client: c, admin: c.admin}
+	c.sock = &socket{id: c.w.id(), client: c, admin: c.admin, peer: c.comesFrom()}
 	c.outbox, c.asks, c.leaving = nil, nil, false
 	c.w.backlog = append(c.w.backlog, c.sock)
 }
@@ -44,7 +44,7 @@ func (c *client) usable() bool {
 		}
 		return false
 	}
-	return !c.sock.eof && !c.sock.reset && !c.leaving
+	return !c.sock.eof && !c.sock.reset && !c.sock.quiet && !c.leaving
 }
 
 // push moves what the client has written into the server's receive buffer, as
@@ -308,6 +308,9 @@ func (c *client) finish(a *ask, method, path, body string) {
 	}
 	if w.chance(200) {
 		request += "User-Agent: " + strings.Repeat("u", w.rng.IntN(600)) + "\r\n"
+	}
+	if a.forwarded = c.forwardedFor(); a.forwarded != "" {
+		request += "X-Forwarded-For: " + a.forwarded + "\r\n"
 	}
 	if a.lastID != "" {
 		request += "Last-Event-ID: " + a.lastID + "\r\n"

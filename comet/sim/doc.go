@@ -15,6 +15,10 @@
 // already belongs to another. Time creeps, and now and then leaps over the
 // polling timeout.
 //
+// Publishers come from addresses that lists permit or not, by proxies that are
+// believed or not, and the lists change; some read /psub. In the end everybody
+// leaves, or the service is drained while clients go on.
+//
 // # What it checks
 //
 //   - The contract: no second send while one is outstanding, no action on a
@@ -23,6 +27,12 @@
 //   - Every reply, whole and byte by byte, against what the model says it may be;
 //     a stream send by send: its beginning, each message once and in order,
 //     noops that count up, its end, which must have a reason.
+//   - Who may publish, by rules that are tried one by one, and that whoever is
+//     refused is refused whole.
+//   - What readers of /psub are told: for each channel that it came and went in
+//     turn, and at rest the truth about every one.
+//   - A drain: whoever is held is told once it had what there was for it, each
+//     reply is its connection's last, and nobody is left.
 //   - Progress: when the kernel has delivered everything and no loop has
 //     anything to do, no poll waits for a message that was published and no
 //     request waits to be read.
@@ -41,8 +51,8 @@
 // # Running it
 //
 // go test ./comet/sim runs two hundred seeds; C1000K_SIM_SEEDS=1000 as many as
-// it says. A failure names its seed, and C1000K_SIM_SEED=N runs that one alone
-// and tells the calls before the failure. With the build tag plant twelve bugs
+// it says, from C1000K_SIM_FIRST on. A failure names its seed, and C1000K_SIM_SEED=N runs that one alone
+// and tells the calls before the failure. With the build tag plant fifteen bugs
 // can be switched on in the core, and the tests called Planted prove that each
 // is found.
 //

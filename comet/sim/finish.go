@@ -7,6 +7,13 @@ import (
 // finish brings the world to its end and checks at each stage that nothing is
 // owed, lost or left.
 func (w *world) finish() {
+	if w.set.drain {
+		w.drain()
+		w.everyoneLeaves()
+		w.pass(2*w.set.config.ChannelTimeout + 10*time.Second)
+		w.nothingIsLeft()
+		return
+	}
 	w.ending = true
 	w.allRead()
 	w.rest()
@@ -26,7 +33,7 @@ func (w *world) finish() {
 	w.pass(longest)
 	for _, c := range w.clients {
 		for _, a := range c.asks {
-			if held := time.Duration(w.now - a.heldAt); a.held && !a.done && held > longest {
+			if held := time.Duration(w.now - a.heldAt); a.kind == "sub" && a.held && !a.done && held > longest {
 				w.fail("%v: held for %v", a, held)
 			}
 		}
@@ -52,6 +59,10 @@ func (w *world) nobodyWaitsInVain() {
 				w.fail("%v: everything is at rest and it is not over", s)
 			}
 			for _, a := range s.inflight {
+				if a.kind == "psub" {
+					w.model.watchedAtRest(a)
+					continue
+				}
 				if a.kind != "sub" {
 					w.fail("%v: everything is at rest and it was not answered", a)
 				}
@@ -94,7 +105,7 @@ func (w *world) everyoneHolds() {
 // pushOne pushes one message by a publisher that is there; there may be none.
 func (w *world) pushOne(channel string) {
 	for _, c := range w.clients {
-		if c.admin && !c.stranger && len(c.asks) == 0 && c.usable() && c.sock.state == sockOpen {
+		if c.admin && !c.stranger && len(c.asks) == 0 && c.usable() && c.sock.state == sockOpen && !c.sock.denied && !c.sock.proxied {
 			c.publish(channel, false)
 			return
 		}

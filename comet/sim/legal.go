@@ -62,6 +62,9 @@ func (m *model) observePush(a *ask, reply string) {
 
 // legalLate says whether a held ask may get this reply now.
 func (m *model) legalLate(c *channelModel, p *possible, a *ask, o outcome, reply string) bool {
+	if m.mayDismiss(p.seenBy(o), a, o.first) && reply == a.style.poll(m.farewell(c, o.first, a.noop), false) {
+		return true
+	}
 	if reply == a.style.poll(object("noop", c.name, a.noop, ""), false) {
 		return m.w.sweepableNoop(a)
 	}
@@ -133,6 +136,10 @@ func (m *model) leave(a *ask) {
 		for _, part := range a.parts {
 			m.leave(part)
 		}
+		a.done = true
+		return
+	}
+	if a.kind == "psub" || a.kind == "barred" {
 		a.done = true
 		return
 	}

@@ -130,6 +130,7 @@ func (l *loop) step() bool {
 
 func (l *loop) begin() {
 	l.phase, l.began = phaseEvents, l.w.now
+	l.noteDue()
 	l.budget = l.w.rng.IntN(8)
 	if l.w.ending || l.w.set.crowd > 0 && l.w.chance(300) {
 		l.budget = 64
@@ -152,7 +153,7 @@ func (l *loop) drained() {
 // events lists what could be told now. The list is good until the next call.
 func (l *loop) events() []event {
 	events := l.found[:0]
-	if len(l.free) > 0 {
+	if len(l.free) > 0 && l.w.draining == 0 {
 		for _, s := range l.w.backlog {
 			events = append(events, event{"open", l.free[len(l.free)-1], s})
 		}
@@ -228,7 +229,7 @@ func (l *loop) open(s *socket) {
 	}
 	now := l.call("open", s.slot, int(door))
 	s.since = now
-	l.core.Open(now, comet.Conn(s.slot), door, comet.Peer{})
+	l.core.Open(now, comet.Conn(s.slot), door, s.registered())
 }
 
 // closed ends a slot. A send that was given up and not reported is so later,
@@ -288,7 +289,7 @@ func (l *loop) perform(a *comet.Action) {
 // close is OpClose: there must be a reason for it.
 func (l *loop) close(s *socket) {
 	w := l.w
-	caused := s.hungUp || s.failed || s.lastReply || s.timedOut() || s.client.stranger
+	caused := s.hungUp || s.failed || s.lastReply || s.timedOut() || s.client.stranger || s.dismissed()
 	if !caused && len(s.inflight) > 0 && s.inflight[0].begun {
 		w.overruns++
 		w.model.overrun(s.inflight[0])

@@ -76,6 +76,7 @@ type style struct {
 	mode   string // stream, iframe or sse; empty is a poll
 	minor  int    // HTTP/1.minor
 	closes bool   // the client asked to close
+	leaves bool   // the server is drained: whether it says that it closes is not held against it
 	cb     string // callback, if any
 	origin string // whose pages may read it
 }
@@ -93,12 +94,12 @@ func (s style) head(inBand bool) string {
 	if s.origin != "" {
 		head += "Access-Control-Allow-Origin: " + s.origin + "\r\n"
 	}
-	if !inBand && !(s.closes && s.minor == 1) {
+	if !inBand && !s.leaves && !(s.closes && s.minor == 1) {
 		head += "Connection: keep-alive\r\n"
 	}
 	if s.minor == 1 {
 		head += "Transfer-Encoding: chunked\r\nDate: <date>\r\n"
-		if s.closes {
+		if s.closes && !s.leaves {
 			head += "Connection: close\r\n"
 		}
 	}
@@ -192,7 +193,7 @@ func (s style) admin(status, contentType, body string) string {
 	if contentType == "" {
 		head += "Content-Type: text/html; charset=ISO-8859-1\r\n"
 	}
-	if s.closes && s.minor == 1 {
+	if s.closes && !s.leaves && s.minor == 1 {
 		head += "Connection: close\r\n"
 	}
 	return head + "\r\n" + body

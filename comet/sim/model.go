@@ -14,19 +14,23 @@ import (
 type ask struct {
 	id    int
 	style style
-	// kind is sub, push, broadcast, info, check, sign, close, clear or bad.
-	kind    string
-	channel string
-	seq     int // of a sub
-	noop    int
-	gap     bool   // of a sub: it wants to know of gaps and epochs
-	epoch   string // of a sub: the epoch it names, if any
-	token   string
-	lastID  string   // of a sub: the Last-Event-ID it sends, if any
-	message int      // of a push or broadcast
-	targets []string // of a push: its channels, the first of them is channel
-	ack     bool
-	expires int // of a sign
+	// kind is sub, push, broadcast, info, check, sign, close, clear, psub, or
+	// barred where it is refused for where it comes from.
+	kind      string
+	channel   string
+	seq       int // of a sub
+	noop      int
+	gap       bool   // of a sub: it wants to know of gaps and epochs
+	epoch     string // of a sub: the epoch it names, if any
+	token     string
+	lastID    string   // of a sub: the Last-Event-ID it sends, if any
+	message   int      // of a push or broadcast
+	targets   []string // of a push: its channels, the first of them is channel
+	ack       bool
+	expires   int       // of a sign
+	forwarded string    // whom the client says it speaks for, if anybody
+	snapshot  bool      // of a psub
+	watch     *watching // of a psub
 
 	// parts are what it asks of each channel, if they are several: see several.go.
 	parts []*ask
@@ -42,6 +46,7 @@ type ask struct {
 	held      bool  // no reply came in the turn in which it was taken
 	begun     bool  // of a stream: the first piece came
 	behind    bool  // of a stream: more came than may wait for a send
+	due       int   // of a sub that is held in a drain: the messages there were when the loop's last round began
 	low, high int   // info: the number of subscribers is between them
 	receivers []span
 }
@@ -99,11 +104,14 @@ type possible struct {
 	base     int   // the first of them that are in no history: it was cleared
 	cast     cast
 	wait     map[*ask]outcome // what is promised to asks not yet answered
+	// own says of tokens, and of epochs, that nobody can tell yet whether they are
+	// this instance's what the state takes for granted: it was split over that.
+	own map[string]bool
 }
 
 func (p *possible) clone() *possible {
 	q := *p
-	q.log, q.wait = slices.Clone(p.log), maps.Clone(p.wait)
+	q.log, q.wait, q.own = slices.Clone(p.log), maps.Clone(p.wait), maps.Clone(p.own)
 	return &q
 }
 
@@ -117,6 +125,25 @@ func (p *possible) gone(closed bool) *possible {
 		}
 	}
 	return q
+}
+
+// split is the state in which a text is not the instance's own, beside p in which
+// it is.
+func (p *possible) split(text string) *possible {
+	if p.own == nil {
+		p.own = map[string]bool{}
+	}
+	q := p.clone()
+	p.own[text], q.own[text] = true, false
+	return q
+}
+
+// verdict is that of the marks, or what the state takes for granted.
+func (p *possible) verdict(m *marks, text string) (fits, sure bool) {
+	if fits, sure = m.verdict(p.instance, text); !sure {
+		fits, sure = p.own[text]
+	}
+	return fits, sure
 }
 
 // seenBy is the channel as an ask of that outcome has it: the one that is, or
@@ -147,18 +174,20 @@ type channelModel struct {
 const maxStates = 2_000
 
 type model struct {
-	w        *world
-	channels map[string]*channelModel
-	messages []*message
-	casting  int // the broadcast under way, an index into messages; -1 is none
-	closes   int // channels closed: each keeps its room until its last subscriber went
-	tokens   *marks
-	epochs   *marks
+	w         *world
+	channels  map[string]*channelModel
+	unescaped map[string]string // names of channels, by what they are in JSON
+	messages  []*message
+	casting   int // the broadcast under way, an index into messages; -1 is none
+	closes    int // channels closed: each keeps its room until its last subscriber went
+	tokens    *marks
+	epochs    *marks
 }
 
 func newModel(w *world) *model {
-	m := &model{w: w, channels: map[string]*channelModel{}, casting: -1, tokens: newMarks(), epochs: newMarks()}
+	m := &model{w: w, channels: map[string]*channelModel{}, unescaped: map[string]string{}, casting: -1, tokens: newMarks(), epochs: newMarks()}
 	for _, n := range w.set.names {
+		m.unescaped[escape(n)] = n
 		m.channels[n] = &channelModel{name: n, states: []*possible{{wait: map[*ask]outcome{}}}}
 	}
 	return m
@@ -206,13 +235,17 @@ func (m *model) compact(c *channelModel) {
 	}
 	kept := c.states[:0:0]
 	for _, p := range c.states {
-		if !slices.ContainsFunc(kept, p.equal) {
-			kept = append(kept, p)
+		if i := slices.IndexFunc(kept, p.equal); i >= 0 {
+			// What both take for granted, and no more.
+			maps.DeleteFunc(kept[i].own, func(text string, own bool) bool { other, ok := p.own[text]; return !ok || other != own })
+			continue
 		}
+		kept = append(kept, p)
 	}
 	c.states = kept
 	m.w.result.States = max(m.w.result.States, len(kept))
 	if len(kept) > maxStates {
+		m.w.log("%s", c.describe())
 		m.w.fail("the model has %d possible states of channel %q", len(kept), c.name)
 	}
 }

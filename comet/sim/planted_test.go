@@ -18,7 +18,7 @@ func findPlanted(t *testing.T, b plant.Bug) {
 	defer plant.Set(plant.None)
 	const seeds = 1_000
 	found := false
-	forSeeds(seeds, func(seed uint64, r Result) bool {
+	forSeeds(1, seeds, func(seed uint64, r Result) bool {
 		if r.Err != nil && !found {
 			found = true
 			t.Logf("found: %v", r.Err)
@@ -73,3 +73,14 @@ func TestPlantedHastyID(t *testing.T) { findPlanted(t, plant.HastyID) }
 // TestPlantedStillThere proves that a subscription is found which one channel
 // refused and another still holds.
 func TestPlantedStillThere(t *testing.T) { findPlanted(t, plant.StillThere) }
+
+// TestPlantedBelievedClient proves that a publisher who says that it comes from
+// elsewhere, and is believed, is found.
+func TestPlantedBelievedClient(t *testing.T) { findPlanted(t, plant.BelievedClient) }
+
+// TestPlantedUnwokenWatcher proves that a reader of /psub who is not told, since
+// its loop sleeps, is found.
+func TestPlantedUnwokenWatcher(t *testing.T) { findPlanted(t, plant.UnwokenWatcher) }
+
+// TestPlantedKeptReply proves that a connection which outlives a drain is found.
+func TestPlantedKeptReply(t *testing.T) { findPlanted(t, plant.KeptReply) }

@@ -20,7 +20,7 @@ func (m *model) certain(c *channelModel, a *ask) bool {
 
 func (m *model) certainOn(c *channelModel, a *ask) bool {
 	streams := a.style.streams()
-	if a.done || !streams && m.w.sweepableNoop(a) || a.sock.timedOut() {
+	if a.done || m.w.draining != 0 || !streams && m.w.sweepableNoop(a) || a.sock.timedOut() {
 		return false
 	}
 	for _, p := range c.states {

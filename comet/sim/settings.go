@@ -27,12 +27,17 @@ type settings struct {
 	subscribers  int // clients of each kind
 	publishers   int
 	strangers    int
+	watchers     int // readers of /psub
 	steps        int
 	// streams, signs and ends are how likely, in a thousand, a subscriber
 	// begins a stream, and a publisher signs, or closes or clears.
 	streams, signs, ends int
 	// several is how likely, in a thousand, a subscriber names several channels.
 	several int
+	// access: publishers come from addresses, and lists say who may publish.
+	access bool
+	// drain: in the end the service is drained.
+	drain bool
 	// tight: there is not room for all channels.
 	tight bool
 	// storm has so many messages pushed while a loop is starved that its
@@ -137,6 +142,10 @@ func newSettings(r *rand.Rand, seed uint64) settings {
 		s.config.ChannelTimeout = 60 * time.Second
 		s.config.Channels, s.tight = len(s.names)+spareChannels, false
 		s.config.TokenAuth, s.signs, s.ends = false, 20, 100
+	}
+	s.watchers, s.access, s.drain = pick(r, 0, 0, 1, 3), r.IntN(4) == 0, r.IntN(5) == 0
+	if s.storm || s.stall || s.crowd > 0 {
+		s.conns += s.watchers
 	}
 	if s.big > 0 {
 		// How a replay of several that is cut off is shared out the model does not follow.

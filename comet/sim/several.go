@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"c1000k/comet"
 )
 
 // An ask of several channels has a part for each, in the client's order. To its
@@ -274,6 +276,9 @@ func (m *model) hearAll(a *ask, text string) (over bool) {
 	}
 	list := m.pieces(a, frames)
 	if len(list) == 1 && list[0].kind == "noop" {
+		if m.w.draining == comet.FarewellNoop && (ended || a.style.minor == 0) && m.dismissed(a, frames) {
+			return true
+		}
 		m.hearNoop(a, frames)
 		return false
 	}
@@ -285,7 +290,8 @@ func (m *model) hearAll(a *ask, text string) (over bool) {
 		}
 	}
 	for i, p := range list {
-		final := p.kind == "close" && left == 1 && i == len(list)-1
+		// A drain says the close of all: what it ends is resumed by the id before.
+		final := p.kind == "close" && (left == 1 && i == len(list)-1 || m.w.draining != 0 && list[0].kind == "close" && left == len(list)-i)
 		m.identify(a, p, final)
 		id := noID
 		switch {
@@ -337,6 +343,38 @@ func (m *model) hearPart(a *ask, text string) {
 		m.drop(c, a)
 	}
 	m.compact(c)
+}
+
+// dismissed says whether a noop, in the name of the first channel that was not
+// closed, can be the one by which a drain ends a stream of several: each must have
+// had what there was. If so the stream is over.
+func (m *model) dismissed(a *ask, frame string) bool {
+	first := a.parts[slices.IndexFunc(a.parts, func(part *ask) bool { return !part.done })]
+	if frame != a.style.frame(noID, object("noop", first.channel, a.noop, "")) {
+		return false
+	}
+	for _, part := range a.parts {
+		c := m.channels[part.channel]
+		m.settle(c)
+		if part.done || slices.ContainsFunc(c.states, func(p *possible) bool {
+			o, ok := p.wait[part]
+			return ok && m.mayDismiss(p.seenBy(o), part, o.first)
+		}) {
+			continue
+		}
+		return false
+	}
+	for _, part := range a.parts {
+		if c := m.channels[part.channel]; !part.done {
+			m.filter(c, func(p *possible) bool {
+				o, ok := p.wait[part]
+				return ok && m.mayDismiss(p.seenBy(o), part, o.first)
+			}, "%v: it is dismissed before it had all of %q", a, c.name)
+			m.drop(c, part)
+		}
+	}
+	a.done = true
+	return true
 }
 
 // hearNoop is the noop of a stream of several channels: in the name of the first
@@ -430,3 +468,11 @@ func (a *ask) since(now int64) {
 
 // count counts what the simulator came to itself, beside the service's counters.
 func (w *world) count(name string) { w.result.Counters[name]++ }
+
+// restyle changes what an ask and its parts are answered in.
+func (a *ask) restyle(change func(*style)) {
+	change(&a.style)
+	for _, part := range a.parts {
+		change(&part.style)
+	}
+}

@@ -3,6 +3,7 @@ package sim
 import (
 	"bytes"
 	"fmt"
+	"net/netip"
 	"regexp"
 	"strings"
 	"time"
@@ -30,18 +31,22 @@ const (
 
 // socket is a connection: its two ends and the kernel between them.
 type socket struct {
-	id     int
-	client *client
-	admin  bool
-	loop   *loop
-	slot   int
-	state  sockState
+	id              int
+	client          *client
+	admin           bool
+	peer            netip.Addr
+	denied, proxied bool // what the list said of peer when the connection was accepted
+	loop            *loop
+	slot            int
+	state           sockState
 
 	// From client to server.
 	unread           []byte // in the server's receive buffer
 	eof, reset       bool   // the client closed its half; or all of it
 	paused, hungUp   bool
-	written, decoded int // bytes written by the client, given to the core
+	written, decoded int  // bytes written by the client, given to the core
+	takenTo          int  // the end of the last request taken
+	quiet            bool // the client writes no more
 
 	// From server to client.
 	send      *sending
@@ -124,6 +129,16 @@ func (s *socket) take() {
 		s.queue = s.queue[1:]
 		a.taken = true
 		a.since(w.callTime)
+		s.takenTo = a.end
+		if w.draining != 0 {
+			a.restyle(func(s *style) { s.closes, s.leaves = true, true })
+		}
+		if s.admin && s.bars(a) {
+			if a.kind == "broadcast" {
+				w.castBusy = false
+			}
+			a.kind, a.style.closes = "barred", true
+		}
 		s.loop.fresh = append(s.loop.fresh, a)
 		s.inflight = append(s.inflight, a)
 		s.ended = a.style.ends()
@@ -141,6 +156,9 @@ func (s *socket) take() {
 			w.castLoop, s.loop.turns = s.loop, 0
 		case "check":
 			w.model.check(a)
+		case "psub":
+			a.watch = &watching{began: w.id(), snapshot: a.snapshot, last: map[string]byte{}, told: map[string]int64{}}
+			s.ended = true // it has no end
 		case "sign":
 			w.model.sign(a)
 		case "close", "clear":
@@ -169,14 +187,20 @@ func (s *socket) forsake() {
 	for _, a := range s.inflight {
 		s.loop.w.model.leave(a)
 	}
+	s.forget()
+	s.inflight, s.out = nil, nil
+	s.ended, s.forsaken = true, true
+}
+
+// forget forgets the requests that will not be taken.
+func (s *socket) forget() {
 	for _, a := range s.queue {
 		a.done = true
 		if a.kind == "broadcast" {
 			s.loop.w.castBusy = false
 		}
 	}
-	s.inflight, s.queue, s.out = nil, nil, nil
-	s.ended, s.forsaken = true, true
+	s.queue = nil
 }
 
 // beginSend is OpSend.
@@ -204,7 +228,7 @@ func (s *socket) beginSend(a *comet.Action) {
 	// At once, within the action; but not where the core may have given the
 	// connection up in its last turn, as OpClose then is on its way and what
 	// the core does with the rest of the input could not be told.
-	if w.chance(200) && !s.timedOut() && !s.stuck {
+	if w.chance(200) && !s.timedOut() && !s.stuck && !s.reset {
 		send.at = len(send.copied)
 		s.reportSent()
 	}
@@ -233,6 +257,12 @@ func (s *socket) progress(n int) bool {
 	}
 	send.at = min(send.at+n, len(send.copied)-min(send.errno, 1))
 	return true
+}
+
+// fail has the send end with an error, a byte short at the least.
+func (s *sending) fail(errno int) {
+	s.errno = errno
+	s.at = min(s.at, len(s.copied)-1)
 }
 
 // over says whether the send is done with, well or not.
@@ -298,6 +328,10 @@ func (s *socket) replies() {
 			s.hear(a)
 			continue
 		}
+		if a.kind == "psub" {
+			s.watch(a)
+			continue
+		}
 		n := replyLength(s.out)
 		if a.style.minor == 0 {
 			n = len(s.out)
@@ -341,6 +375,11 @@ var refusal = regexp.MustCompile(`^HTTP/1\.[01] [45]\d\d [A-Z]`)
 func (s *socket) judge(a *ask, reply string) {
 	w := s.loop.w
 	switch a.kind {
+	case "barred":
+		a.done = true
+		if reply != a.style.admin("403 Forbidden", "", "") {
+			w.fail("%v: reply %q", a, reply)
+		}
 	case "broadcast":
 		a.done = true
 		if reply != a.style.admin("200 OK", "", "ok\n") {
@@ -404,5 +443,8 @@ func (s *socket) mask(a *ask, reply string) string {
 		}
 	}
 	head = strings.Replace(head, "\r\nServer: c1000k "+s.loop.w.set.config.Version, "\r\nServer: <server>", 1)
+	if s.loop.w.draining != 0 {
+		return unmarked(head + "\r\n\r\n" + body)
+	}
 	return head + "\r\n\r\n" + body
 }

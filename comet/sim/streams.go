@@ -54,6 +54,10 @@ func (m *model) follow(c *channelModel, p *possible, a *ask, o outcome, text str
 	}
 	o.begin = ""
 	p = p.seenBy(o)
+	if m.mayDismiss(p, a, o.first) && text == a.style.frame(noID, m.farewell(c, o.first, o.noop))+a.style.last() {
+		o.over = true
+		return o, true
+	}
 	if text == a.style.frame(noID, object("noop", c.name, o.noop, "")) {
 		o.noop++
 		return o, m.w.sweepableNoop(a)

@@ -25,7 +25,7 @@ func (m *model) create(c *channelModel, a *ask, refused string) {
 			q.wait[a] = noRoom(refused)
 			more = append(more, q)
 		}
-		p.alive, p.instance, p.log, p.base, p.cast = true, instance, nil, 0, castNone
+		p.alive, p.instance, p.log, p.base, p.cast, p.own = true, instance, nil, 0, castNone, nil
 		if m.casting >= 0 {
 			p.cast = castMay
 		}
@@ -40,7 +40,7 @@ func (m *model) admit(c *channelModel, a *ask, refused outcome) (doubtful map[*p
 	for _, p := range c.states {
 		fits, sure := false, true
 		if p.alive {
-			fits, sure = m.tokens.verdict(p.instance, a.token)
+			fits, sure = p.verdict(m.tokens, a.token)
 		}
 		switch {
 		case !sure:
@@ -83,7 +83,7 @@ func (m *model) sub(a *ask) {
 		if doubtful[p] && instead == "" {
 			instead = stranger.reply
 		} else if doubtful[p] {
-			q := p.clone()
+			q := p.split(a.token)
 			q.wait[a] = stranger
 			more = append(more, q)
 		}
@@ -93,11 +93,11 @@ func (m *model) sub(a *ask) {
 		}
 		fits, sure := true, true
 		if a.epoch != "" {
-			fits, sure = m.epochs.verdict(p.instance, a.epoch)
+			fits, sure = p.verdict(m.epochs, a.epoch)
 		}
 		o := m.tabled(c, p, a, !fits && sure)
 		if !sure {
-			q := p.clone()
+			q := p.split(a.epoch)
 			q.wait[a] = m.tabled(c, p, a, true).orElse(instead)
 			more = append(more, q)
 		}

@@ -48,6 +48,8 @@ type world struct {
 	castLoop *loop // the loop that carries it out
 	closes   int   // channels that clients have asked to close
 	overruns int   // streams that were closed since they could not follow
+	book     *book // who may publish from where; nil: everybody
+	draining comet.Farewell
 	// What publishers were told, for subscribers: by channel.
 	tokens map[string]string
 
@@ -138,6 +140,9 @@ func (w *world) start() {
 	for range w.set.publishers {
 		w.clients = append(w.clients, &client{w: w, admin: true, act: (*client).publisher})
 	}
+	for range w.set.watchers {
+		w.clients = append(w.clients, &client{w: w, admin: true, act: (*client).watcher})
+	}
 	for range w.set.strangers {
 		w.clients = append(w.clients, &client{w: w, admin: w.chance(300), stranger: true, act: (*client).strange})
 	}
@@ -158,24 +163,32 @@ func (w *world) turmoil() {
 		if w.set.leaps > 0 && w.rng.IntN(w.set.leaps) == 0 {
 			w.now += w.rng.Int64N(2 * int64(w.set.config.PollingTimeout))
 		}
-		w.now += w.rng.Int64N(100_000)
-		switch r := w.rng.IntN(100); {
-		case r < 25:
-			c := w.clients[w.rng.IntN(len(w.clients))]
-			c.act(c)
-		case r < 35:
-			w.network()
-		case r < 36:
-			l := w.loops[w.rng.IntN(len(w.loops))]
-			l.starved = !l.starved
-		default:
-			if l := w.loops[w.rng.IntN(len(w.loops))]; !l.starved {
-				l.step()
-			}
+		if w.set.access && w.rng.IntN(500) == 0 {
+			w.relist()
 		}
+		w.now += w.rng.Int64N(100_000)
+		w.something()
 	}
 	for _, l := range w.loops {
 		l.starved = false
+	}
+}
+
+// something happens.
+func (w *world) something() {
+	switch r := w.rng.IntN(100); {
+	case r < 25:
+		c := w.clients[w.rng.IntN(len(w.clients))]
+		c.act(c)
+	case r < 35:
+		w.network()
+	case r < 36:
+		l := w.loops[w.rng.IntN(len(w.loops))]
+		l.starved = !l.starved
+	default:
+		if l := w.loops[w.rng.IntN(len(w.loops))]; !l.starved {
+			l.step()
+		}
 	}
 }
 

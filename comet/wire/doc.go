@@ -28,12 +28,30 @@
 // # Requests
 //
 // The parser takes less than the standards allow, so that no two programs in a
-// row of proxies can see different requests in the same bytes: no bare CR or
-// LF, no folded header lines, no space before a colon, exactly one Host in
-// HTTP/1.1, no Transfer-Encoding at all, one Content-Length of digits. A target
-// is a path (or, for OPTIONS, an asterisk): a full URL or an authority, as sent
-// to a proxy, is refused with 400. So is a fragment, and a percent sign in a
-// path that no two hexadecimal digits follow.
+// row of proxies can see different requests in the same bytes. What it accepts,
+// the reader of net/http accepts as the same one request, ending at the same
+// byte, but for one or two empty lines before a request, which only the parser
+// skips. What that reader accepts, the parser does too, apart from this list,
+// which FuzzParse holds complete and a test row by row; each is refused and the
+// connection closed:
+//   - bare-lf: a line that ends in a line feed alone (400)
+//   - folded: a header line that begins with a space or a tab (400)
+//   - space-in-name: a space before the colon, or anywhere in a header's name (400)
+//   - method-length: a method longer than any registered one (501)
+//   - version: a version other than 1.0 and 1.1 (505)
+//   - target-form: a target that is no path: a full URL or an authority, as sent
+//     to a proxy, or an asterisk with another method than OPTIONS (400)
+//   - fragment: a number sign in the target (400)
+//   - host: none in HTTP/1.1, or one with what no host or port has (400)
+//   - transfer-encoding: any: chunked alone (411), beside a Content-Length or in
+//     HTTP/1.0 (400)
+//   - expect: an expectation other than 100-continue (417)
+//   - size: a header or a body over its limit (414, 431; 413)
+//
+// Refused by both, and so not listed: a bare CR, a control character or a NUL
+// anywhere in the head, two Hosts, lengths that differ or are no digits, other
+// transfer codings, a percent sign in a path that no two hexadecimal digits
+// follow, white space before the first header line.
 //
 // # Caveats
 //

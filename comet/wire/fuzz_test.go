@@ -1,108 +1,10 @@
 package wire
 
 import (
-	"bufio"
-	"bytes"
-	"io"
-	"net/http"
 	"strconv"
 	"strings"
 	"testing"
 )
-
-// FuzzParse proves that whatever Parse accepts, net/http accepts as the same
-// one request, ending at the same byte; and that a prefix of it is incomplete,
-// and a prefix of what is refused is incomplete or refused alike.
-func FuzzParse(f *testing.F) {
-	for _, s := range goodRequests {
-		f.Add([]byte(s), uint16(len(s)/2))
-	}
-	for _, c := range badRequests {
-		if len(c.request) < 512 {
-			f.Add([]byte(c.request), uint16(len(c.request)/2))
-		}
-	}
-	lim := Limits{HeaderBytes: 512, BodyBytes: 64}
-	f.Fuzz(func(t *testing.T, p []byte, cut uint16) {
-		var r, partial Request
-		n, err := Parse(p, lim, &r)
-		if n < 0 || n > len(p) || n > 0 && err != nil {
-			t.Fatalf("took %d of %d, error %v", n, len(p), err)
-		}
-		k := min(int(cut), len(p))
-		kn, kerr := Parse(p[:k], lim, &partial)
-		switch {
-		case kerr != nil && kerr != err:
-			t.Fatalf("%d bytes: error %v; all: %v", k, kerr, err)
-		case kerr == nil && n > 0 && k < n && kn != 0:
-			t.Fatalf("%d bytes took %d; all took %d", k, kn, n)
-		case n > 0 && k >= n && (kn != n || !sameRequest(&r, &partial)):
-			t.Fatalf("%d bytes took %d; all took %d", k, kn, n)
-		case kerr == nil && kn == 0 && n > 0 && (partial.Need <= k || partial.Need > n):
-			t.Fatalf("%d bytes need %d; the request has %d", k, partial.Need, n)
-		}
-		if n > 0 {
-			compareWithNetHTTP(t, p, n, &r)
-		}
-	})
-}
-
-func compareWithNetHTTP(t *testing.T, p []byte, n int, r *Request) {
-	t.Helper()
-	start := 0
-	for bytes.HasPrefix(p[start:], []byte("\r\n")) {
-		start += 2
-	}
-	in := bufio.NewReader(bytes.NewReader(p[start:]))
-	req, err := http.ReadRequest(in)
-	if err != nil {
-		t.Fatalf("net/http refuses %q: %v", p[:n], err)
-	}
-	body, err := io.ReadAll(req.Body)
-	if err != nil {
-		t.Fatalf("net/http refuses the body of %q: %v", p[:n], err)
-	}
-	rest, _ := io.ReadAll(in)
-	if len(rest) != len(p)-n {
-		t.Errorf("net/http leaves %d bytes, we %d", len(rest), len(p)-n)
-	}
-	method := MethodOther
-	for m, name := range map[Method]string{MethodGet: "GET", MethodPost: "POST", MethodHead: "HEAD",
-		MethodOptions: "OPTIONS", MethodPut: "PUT", MethodDelete: "DELETE"} {
-		if req.Method == name {
-			method = m
-		}
-	}
-	target := string(r.Path)
-	if len(r.Query) > 0 || strings.HasSuffix(req.RequestURI, "?") {
-		target += "?" + string(r.Query)
-	}
-	form, _, _ := strings.Cut(req.Header.Get("Content-Type"), ";")
-	for what, pair := range map[string][2]string{
-		"method":        {strconv.Itoa(int(r.Method)), strconv.Itoa(int(method))},
-		"version":       {"HTTP/1." + strconv.Itoa(int(r.Minor)), req.Proto},
-		"target":        {target, req.RequestURI},
-		"query":         {string(r.Query), req.URL.RawQuery},
-		"body":          {string(r.Body), string(body)},
-		"keep-alive":    {strconv.FormatBool(r.KeepAlive), strconv.FormatBool(!req.Close)},
-		"form":          {strconv.FormatBool(r.Form), strconv.FormatBool(strings.EqualFold(strings.TrimSpace(form), "application/x-www-form-urlencoded"))},
-		"origin":        {string(r.Origin), req.Header.Get("Origin")},
-		"last-event-id": {string(r.LastEventID), req.Header.Get("Last-Event-ID")},
-		"authorization": {string(r.Authorization), req.Header.Get("Authorization")},
-		"forwarded":     {string(r.ForwardedFor), last(req.Header.Values("X-Forwarded-For"))},
-	} {
-		if pair[0] != pair[1] {
-			t.Errorf("%q: %s %q, net/http says %q", p[:n], what, pair[0], pair[1])
-		}
-	}
-}
-
-func last(values []string) string {
-	if len(values) == 0 {
-		return ""
-	}
-	return values[len(values)-1]
-}
 
 // FuzzNames proves that the names of a request, one by one, are those that a
 // plain reader finds, and that the first is the one that ParseParams takes.

@@ -60,9 +60,22 @@ var badRequests = []struct {
 	{"two codings", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n", 501},
 	{"an empty coding", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding:\r\n\r\n", 501},
 	{"chunked twice", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", 501},
+	{"chunked, then another coding", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n", 501},
+	{"almost chunked", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", 501},
+	{"chunked behind a vertical tab", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: \vchunked\r\n\r\n0\r\n\r\n", 400},
+	{"chunked behind a fold", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n", 400},
+	{"a space before the colon of a coding", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n", 400},
+	{"a coding behind a NUL", "POST / HTTP/1.1\r\nHost: h\r\nX: a\x00\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
+	{"chunk extensions", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1;a=\"b\"\r\nx\r\n0;c\r\n\r\n", 411},
+	{"a chunk extension with a bare LF", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n2;\nxx\r\n0\r\n\r\n", 411},
+	{"trailers", "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nTrailer: X\r\n\r\n0\r\nX: y\r\n\r\n", 411},
+	{"both, and a second request within", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 35\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /close HTTP/1.1\r\nX: ", 400},
 	{"two lengths", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", 400},
 	{"two spellings of a length", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 01\r\n\r\nab", 400},
 	{"a list of lengths", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1, 1\r\n\r\nab", 400},
+	{"lengths that differ, far apart", "POST / HTTP/1.1\r\nContent-Length: 0\r\nHost: h\r\nX: y\r\ncontent-length: 30\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n", 400},
+	{"a length behind a fold", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length:\r\n 1\r\n\r\na", 400},
+	{"a length and a space", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1 0\r\n\r\na", 400},
 	{"signed length", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: +1\r\n\r\na", 400},
 	{"negative length", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: -1\r\n\r\na", 400},
 	{"hexadecimal length", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 0x1\r\n\r\na", 400},
@@ -79,6 +92,9 @@ var badRequests = []struct {
 
 	{"absolute form", "GET http://h/sub HTTP/1.1\r\nHost: h\r\n\r\n", 400},
 	{"authority form", "CONNECT h:80 HTTP/1.1\r\nHost: h\r\n\r\n", 400},
+	{"absolute form of another host", "GET http://other/sub HTTP/1.1\r\nHost: h\r\n\r\n", 400},
+	{"absolute form of another scheme", "GET ftp://h/ HTTP/1.1\r\nHost: h\r\n\r\n", 400},
+	{"authority form with GET", "GET h:80 HTTP/1.1\r\nHost: h\r\n\r\n", 400},
 	{"asterisk with GET", "GET * HTTP/1.1\r\nHost: h\r\n\r\n", 400},
 	{"no target", "GET  HTTP/1.1\r\nHost: h\r\n\r\n", 400},
 	{"two spaces", "GET  / HTTP/1.1\r\nHost: h\r\n\r\n", 400},
@@ -201,7 +217,7 @@ func sameRequest(a, b *Request) bool {
 		a.Need == b.Need && a.Continue == b.Continue &&
 		string(a.Path) == string(b.Path) && string(a.Query) == string(b.Query) && string(a.Body) == string(b.Body) &&
 		string(a.Origin) == string(b.Origin) && string(a.LastEventID) == string(b.LastEventID) &&
-		string(a.Authorization) == string(b.Authorization)
+		string(a.Authorization) == string(b.Authorization) && string(a.ForwardedFor) == string(b.ForwardedFor)
 }
 
 // TestParseRefusals proves the status of each bad request, and that a refusal

@@ -284,3 +284,23 @@ func TestNotify(t *testing.T) {
 		t.Errorf("exit code %d", code)
 	}
 }
+
+// TestDebugLogIsQuiet proves that nothing is logged for a connection or a
+// message even at the level of debug, so that logs cost no throughput.
+func TestDebugLogIsQuiet(t *testing.T) {
+	s := start(t, "--engine", "epoll", "--log-level", "debug")
+	exchanges := func() {
+		s.get("http://" + s.front + "/sub?cname=x")
+		s.get("http://" + s.admin + "/push?cname=x&content=y")
+		s.get("http://" + s.front + "/sub?cname=x&seq=1")
+		s.status("/nope", nil)
+	}
+	exchanges()
+	before := s.log.String()
+	for range 20 {
+		exchanges()
+	}
+	if after := s.log.String(); after != before {
+		t.Errorf("logged for connections and messages: %s", strings.TrimPrefix(after, before))
+	}
+}

@@ -39,4 +39,11 @@ const (
 	// StillThere does not take a subscription out of the channels that it joined
 	// before one refused it.
 	StillThere
+	// BelievedClient takes anybody's word, not a trusted proxy's alone, about where
+	// a publisher comes from.
+	BelievedClient
+	// UnwokenWatcher does not wake loops that have readers of /psub to tell.
+	UnwokenWatcher
+	// KeptReply forgets in a drain that a reply under way is its connection's last.
+	KeptReply
 )

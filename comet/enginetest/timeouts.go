@@ -1,0 +1,130 @@
+package enginetest
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"c1000k/comet"
+)
+
+// shortTimeout is the timeout that a test waits for; all others are an hour.
+const shortTimeout = 200 * time.Millisecond
+
+// testTimeouts proves that no connection lives for ever that does nothing: one
+// that never sends, one that stops in the middle of a header or of a body, one
+// that is idle after its reply, on both doors, and one that does not read. Each
+// is closed, by the timeout that is for it, and counted; who is held stays.
+func testTimeouts(t *testing.T, f Factory) {
+	t.Parallel()
+	const kernelBytes = 4 << 10
+	// More than the kernel takes for a client that does not read.
+	content := strings.Repeat("0123456789abcdef", 64<<10)
+	for _, x := range []struct {
+		name    string
+		set     func(*comet.Config)
+		idlers  []idler
+		counted string // counters, separated by blanks, that together count each
+	}{
+		{
+			"Header", func(c *comet.Config) { c.HeaderTimeout = shortTimeout },
+			[]idler{
+				{"", comet.DoorFront, ""}, {"", comet.DoorAdmin, ""},
+				{"GET /sub?cna", comet.DoorFront, ""}, {"GET /sub?cname=x HTTP/1.1\r\nHost: h\r\n", comet.DoorFront, ""},
+				{"POST /push?cname=x HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nab", comet.DoorAdmin, ""},
+			}, "header_timeouts idle_timeouts",
+		}, {
+			"Idle", func(c *comet.Config) { c.IdleTimeout = shortTimeout },
+			[]idler{
+				{get("/sub?cname=idle"), comet.DoorFront, polled(nextSeq("idle", 1) + "\n")},
+				{get("/push?cname=pushed&content=x"), comet.DoorAdmin, pushed},
+			}, "idle_timeouts",
+		}, {
+			"Stall", func(c *comet.Config) { c.StallTimeout = shortTimeout; c.MaxContentBytes = len(content) },
+			[]idler{{sub("large", 1), comet.DoorFront, unread}}, "stall_timeouts",
+		},
+	} {
+		subtest(t, x.name, func(t *testing.T) {
+			s := newServer(t, f, setup{sendBuffer: kernelBytes, config: func(c *comet.Config) {
+				c.HeaderTimeout, c.IdleTimeout, c.StallTimeout = time.Hour, time.Hour, time.Hour
+				x.set(c)
+			}})
+			s.mustDial(comet.DoorAdmin).mustAsk(t, post("/push", "cname=large&content="+content), pushed)
+			held := s.mustDial(comet.DoorFront)
+			held.mustSend(t, sub("held", 1))
+			for _, i := range x.idlers {
+				i.wait(t, s)
+			}
+			counted := func() (n uint64) {
+				for _, st := range s.svc.Stats() {
+					if strings.Contains(" "+x.counted+" ", " "+st.Name+" ") {
+						n += st.Value
+					}
+				}
+				return n
+			}
+			wait(t, func() bool { return counted() >= uint64(len(x.idlers)) }, func() string {
+				return fmt.Sprintf("%d connections are to time out, %s are %d together", len(x.idlers), x.counted, counted())
+			})
+			// Publishers idle, too: this one is new.
+			s.mustDial(comet.DoorAdmin).mustAsk(t, get("/push?cname=held&content=x"), pushed)
+			held.mustExpect(t, polled(data("held", 1, "x")+"\n"))
+		})
+	}
+}
+
+// idler is a client that sends something, gets a reply, or the beginning of one
+// that it does not read, if it is promised any, and does nothing more.
+type idler struct {
+	send  string
+	door  comet.Door
+	reply string
+}
+
+// wait waits until the server has closed the connection, or for the beginning
+// of what it does not read.
+func (i idler) wait(t *testing.T, s *server) {
+	t.Helper()
+	c, err := s.dial(i.door)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.conn.Close() })
+	c.mustSend(t, i.send)
+	if i.reply == unread {
+		if _, err := c.in.Peek(1); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if i.reply != "" {
+		c.mustExpect(t, i.reply)
+	}
+	c.mustEnd(t)
+}
+
+// unread is a reply so large that a client which does not read it stops it.
+const unread = "unread"
+
+// testChannelTimeout proves that a channel without subscribers is freed when
+// its time is over, with its history; that it is not while somebody is held,
+// however long; and that it is freed when that one has left.
+func testChannelTimeout(t *testing.T, f Factory) {
+	t.Parallel()
+	s := newServer(t, f, setup{config: func(c *comet.Config) { c.ChannelTimeout = shortTimeout }})
+	exists := func(channel string) bool { return s.mustCall("/check?cname="+channel) != "{}\n" }
+	held := s.hold(1, func(int) string { return "held" })[0]
+	for range 3 { // more than the timeout in all
+		s.mustCall("/push?cname=pushed&content=x")
+		wait(t, func() bool { return !exists("pushed") }, func() string { return "a channel that nobody uses is still there" })
+	}
+	if !exists("held") {
+		t.Error("a channel with a subscriber was freed")
+	}
+	s.mustDial(comet.DoorFront).mustAsk(t, sub("pushed", 0), polled(nextSeq("pushed", 1)+"\n"))
+	if err := held.reset(); err != nil {
+		t.Fatal(err)
+	}
+	wait(t, func() bool { return !exists("held") }, func() string { return "a channel whose subscriber left is still there" })
+}
