@@ -49,6 +49,7 @@ type world struct {
 	overruns int   // streams that were closed since they could not follow
 	book     *book // who may publish from where; nil: everybody
 	draining comet.Farewell
+	deaf     bool // nobody is accepted
 	// What publishers were told, for subscribers: by channel.
 	tokens map[string]string
 
@@ -122,17 +123,7 @@ func (w *world) start() {
 	if w.svc, err = comet.NewService(w.set.config); err != nil {
 		w.fail("new service: %v", err)
 	}
-	for i := range w.set.loops {
-		core, err := w.svc.NewLoop(w.set.conns)
-		if err != nil {
-			w.fail("new loop: %v", err)
-		}
-		l := &loop{w: w, id: i, core: core, slots: make([]*socket, w.set.conns)}
-		for s := w.set.conns - 1; s >= 0; s-- {
-			l.free = append(l.free, s)
-		}
-		w.loops = append(w.loops, l)
-	}
+	w.makeLoops()
 	for range w.set.subscribers {
 		w.clients = append(w.clients, &client{w: w, act: (*client).subscriber, next: map[string]int{}, epochs: map[string]string{}})
 	}
@@ -144,6 +135,21 @@ func (w *world) start() {
 	}
 	for range w.set.strangers {
 		w.clients = append(w.clients, &client{w: w, admin: w.chance(300), stranger: true, act: (*client).strange})
+	}
+}
+
+// makeLoops makes the service's loops.
+func (w *world) makeLoops() {
+	for i := range w.set.loops {
+		core, err := w.svc.NewLoop(w.set.conns)
+		if err != nil {
+			w.fail("new loop: %v", err)
+		}
+		l := &loop{w: w, id: i, core: core, slots: make([]*socket, w.set.conns)}
+		for s := w.set.conns - 1; s >= 0; s-- {
+			l.free = append(l.free, s)
+		}
+		w.loops = append(w.loops, l)
 	}
 }
 
