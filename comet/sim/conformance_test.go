@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"hash/fnv"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -35,7 +34,7 @@ var _ enginetest.Dialer = (*virtual)(nil)
 
 func newVirtual(svc *comet.Service, o comet.EngineOptions) *virtual {
 	now := time.Now().UnixNano() // the suite holds dates against the real clock
-	w := &world{rng: rand.New(rand.NewPCG(1, 0x51ed2701)), now: now, callTime: now, trace: fnv.New64a(), svc: svc}
+	w := &world{rng: rand.New(rand.NewPCG(1, 0x51ed2701)), now: now, callTime: now, trace: newTrace(), svc: svc}
 	w.set = settings{loops: max(o.Loops, 1), conns: o.MaxConns, readBytes: 64}
 	w.model = newModel(w)
 	return &virtual{w: w}

@@ -2,8 +2,6 @@ package sim
 
 import (
 	"fmt"
-	"hash"
-	"hash/fnv"
 	"math/rand/v2"
 	"runtime/debug"
 
@@ -53,7 +51,7 @@ type world struct {
 	// What publishers were told, for subscribers: by channel.
 	tokens map[string]string
 
-	trace  hash.Hash64
+	trace  trace
 	result Result
 	nextID int
 	notes  []string
@@ -74,7 +72,7 @@ func RunAndTell(seed uint64, story func(line string)) (result Result) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		result = w.result
-		result.Trace = w.trace.Sum64()
+		result.Trace = uint64(w.trace)
 		switch p := recover().(type) {
 		case nil:
 		case violation:
@@ -90,31 +88,12 @@ func RunAndTell(seed uint64, story func(line string)) (result Result) {
 }
 
 func newWorld(seed uint64) *world {
-	w := &world{rng: rand.New(rand.NewPCG(seed, 0x51ed2701)), now: startTime, callTime: startTime, trace: fnv.New64a()}
+	w := &world{rng: rand.New(rand.NewPCG(seed, 0x51ed2701)), now: startTime, callTime: startTime, trace: newTrace()}
 	w.tokens = map[string]string{}
 	w.result.Counters = map[string]uint64{}
 	w.set = newSettings(w.rng, seed)
 	w.model = newModel(w)
 	return w
-}
-
-// mix adds a call or an action to the trace.
-func (w *world) mix(kind string, numbers ...int) {
-	w.trace.Write([]byte(kind))
-	for _, n := range numbers {
-		w.trace.Write([]byte{byte(n), byte(n >> 8), byte(n >> 16), byte(n >> 24)})
-	}
-	if w.story != nil {
-		w.story(fmt.Sprintf("%12d %s %v", w.now-startTime, kind, numbers))
-	}
-}
-
-// mixText adds the bytes that went with it.
-func (w *world) mixText(p []byte) {
-	w.trace.Write(p)
-	if w.story != nil {
-		w.story(fmt.Sprintf("%q", p))
-	}
 }
 
 // start makes the service, its loops and the clients.
