@@ -1,7 +1,6 @@
 package enginetest
 
 import (
-	"net"
 	"strings"
 	"testing"
 	"time"
@@ -24,17 +23,12 @@ func (lists) Forwarded(list []byte) bool { return string(list) == "10.1.2.3" }
 // dialAdminFrom connects to the admin door from an address of the loopback net.
 func (s *server) dialAdminFrom(t *testing.T, from string) *client {
 	t.Helper()
-	d := net.Dialer{Timeout: patience, LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
-	c, err := d.Dial("tcp4", s.adminAddr)
+	c, err := s.dialFrom(comet.DoorAdmin, 0, from)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { c.Close() })
-	n, err := newClient(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
+	t.Cleanup(func() { c.conn.Close() })
+	return c
 }
 
 // testAccess proves that publishers are admitted by their address, or by that
@@ -73,16 +67,11 @@ func testAccess(t *testing.T, f Factory) {
 		if i%2 == 1 {
 			from, want = "127.0.0.2", denied
 		}
-		d := net.Dialer{Timeout: patience, LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
-		nc, err := d.Dial("tcp4", s.adminAddr)
+		c, err := s.dialFrom(comet.DoorAdmin, 0, from)
 		if err != nil {
 			return err
 		}
-		defer nc.Close()
-		c, err := newClient(nc)
-		if err != nil {
-			return err
-		}
+		defer c.conn.Close()
 		return c.ask(get("/push?cname=x&content=x"), want)
 	}); err != nil {
 		t.Fatal(err)

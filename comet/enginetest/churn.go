@@ -35,7 +35,7 @@ func testChurn(t *testing.T, f Factory) {
 
 // comeAndGo is one short life: the way of going is the round's.
 func (s *server) comeAndGo(worker, round int) error {
-	c, err := dialAddr(s.fronts[worker%len(s.fronts)])
+	c, err := s.dialFrom(comet.DoorFront, worker, "")
 	if err != nil {
 		return err
 	}

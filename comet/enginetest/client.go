@@ -20,23 +20,47 @@ import (
 // client is one raw connection. Its methods return errors, so that they may
 // be used from any goroutine; those that start with must are for the test's.
 type client struct {
-	conn *net.TCPConn
+	conn Link
 	in   *bufio.Reader
 	raw  bool // replies are not masked
 }
 
-// dial connects by a door, the first of the fronts.
-func (s *server) dial(d comet.Door) (*client, error) {
-	addr := s.adminAddr
-	if d == comet.DoorFront {
-		addr = s.fronts[0]
-	}
-	return dialAddr(addr)
+// Link is what a client needs of its connection; a TCP connection has it.
+type Link interface {
+	net.Conn
+	CloseWrite() error
+	SetLinger(seconds int) error
+	SetWriteBuffer(bytes int) error
 }
 
-func dialAddr(addr string) (*client, error) {
-	d := net.Dialer{Timeout: patience}
-	c, err := d.Dial("tcp4", addr)
+// Dialer is an engine that no socket leads to, as that of the simulator: clients
+// reach it by Dial. from is the address of the client, "" any.
+type Dialer interface {
+	Dial(d comet.Door, from string) (Link, error)
+}
+
+// dial connects by a door, the first of the fronts.
+func (s *server) dial(d comet.Door) (*client, error) { return s.dialFrom(d, 0, "") }
+
+// dialFrom connects by a door, the i-th of the fronts, from an address of the
+// loopback net, or any if it is empty.
+func (s *server) dialFrom(d comet.Door, i int, from string) (*client, error) {
+	if e, ok := s.engine.(Dialer); ok {
+		c, err := e.Dial(d, from)
+		if err != nil {
+			return nil, err
+		}
+		return newClient(c)
+	}
+	addr := s.adminAddr
+	if d == comet.DoorFront {
+		addr = s.fronts[i%len(s.fronts)]
+	}
+	n := net.Dialer{Timeout: patience}
+	if from != "" {
+		n.LocalAddr = &net.TCPAddr{IP: net.ParseIP(from)}
+	}
+	c, err := n.Dial("tcp4", addr)
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +68,7 @@ func dialAddr(addr string) (*client, error) {
 }
 
 func newClient(c net.Conn) (*client, error) {
-	n := &client{conn: c.(*net.TCPConn), in: bufio.NewReaderSize(c, 512)}
+	n := &client{conn: c.(Link), in: bufio.NewReaderSize(c, 512)}
 	return n, n.patient()
 }
 

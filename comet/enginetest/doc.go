@@ -9,6 +9,8 @@
 //		})
 //	}
 //
+// RunVirtual runs those of them that need no sockets, for the simulator's kernel.
+//
 // What is compared is the bytes of a reply, never how they were cut into
 // segments: an engine may send head and body together or apart. Dates are
 // checked for their form and then masked, and so is the server's name.

@@ -88,16 +88,18 @@ func startServer(t testing.TB, f Factory, s setup) (srv *server, stop func()) {
 	}
 	srv = &server{t: t, svc: svc}
 	var listeners []comet.Listener
-	for range max(1, s.fronts) {
-		l := listen(t, comet.DoorFront, s)
-		srv.fronts = append(srv.fronts, l.Addr)
-		listeners = append(listeners, l)
-	}
-	l := listen(t, comet.DoorAdmin, setup{})
-	srv.adminAddr = l.Addr
-	listeners = append(listeners, l)
 	if srv.engine, err = f(svc, s.options); err != nil {
 		t.Fatalf("make engine: %v", err)
+	}
+	if _, ok := srv.engine.(Dialer); !ok {
+		for range max(1, s.fronts) {
+			l := listen(t, comet.DoorFront, s)
+			srv.fronts = append(srv.fronts, l.Addr)
+			listeners = append(listeners, l)
+		}
+		l := listen(t, comet.DoorAdmin, setup{})
+		srv.adminAddr = l.Addr
+		listeners = append(listeners, l)
 	}
 	if err := srv.engine.Start(listeners); err != nil {
 		t.Fatalf("start engine: %v", err)

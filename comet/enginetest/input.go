@@ -18,7 +18,7 @@ func (s *server) hold(n int, channel func(i int) string) []*client {
 	before := s.subscribers("")
 	clients := make([]*client, n)
 	for i := range clients {
-		c, err := dialAddr(s.fronts[i%len(s.fronts)])
+		c, err := s.dialFrom(comet.DoorFront, i, "")
 		if err != nil {
 			s.t.Fatalf("client %d: %v", i, err)
 		}

@@ -2,6 +2,7 @@ package enginetest
 
 import (
 	"flag"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -88,11 +89,18 @@ var suite = []struct {
 // the whole suite was asked for, each case that protocol.go names must have
 // run.
 func Run(t *testing.T, f Factory) {
+	runSuite(t, f, func(string) bool { return true })
+}
+
+// runSuite runs the tests of the suite that are among those wanted.
+func runSuite(t *testing.T, f Factory, among func(name string) bool) {
 	if wholeSuite() {
-		t.Cleanup(func() { allRan(t) }) // after those that run side by side
+		t.Cleanup(func() { allRan(t, among) }) // after those that run side by side
 	}
 	for _, c := range suite {
-		subtest(t, c.name, func(t *testing.T) { c.run(t, f) })
+		if among(c.name) {
+			subtest(t, c.name, func(t *testing.T) { c.run(t, f) })
+		}
 	}
 }
 
@@ -107,15 +115,32 @@ func subtest(t *testing.T, name string, run func(*testing.T)) {
 	})
 }
 
-// allRan fails for each case that a row of the protocol names and that did not run.
-func allRan(t *testing.T) {
+// allRan fails for each case of those tests that a row of the protocol names and
+// that did not run.
+func allRan(t *testing.T, among func(test string) bool) {
 	for _, row := range protocol {
 		for _, name := range row.cases {
+			if test, _, _ := strings.Cut(name, "/"); !among(test) {
+				continue
+			}
 			if _, ok := ran.Load(t.Name() + "/" + strings.ReplaceAll(name, " ", "_")); !ok {
 				t.Errorf("row %s of the protocol: the case %q did not run", row.key, name)
 			}
 		}
 	}
+}
+
+// virtual are the tests of the suite that need no kernel: what they ask and
+// want are bytes, and they wait for no time of a clock.
+var virtual = []string{
+	"Replies", "Sequence", "NoHistory", "Admin", "Info", "HistoryBytes", "Limits", "Origin", "Refusals",
+	"Streams", "StreamLimits", "StreamHead", "EarlyHead", "Sign", "Tokens", "Close", "Extensions",
+	"Presence", "Access", "Secret", "Drain", "SplitEverywhere", "Pipelined", "EarlyInput", "HalfClose",
+}
+
+// RunVirtual runs those tests on an engine in virtual time, which is a Dialer.
+func RunVirtual(t *testing.T, f Factory) {
+	runSuite(t, f, func(name string) bool { return slices.Contains(virtual, name) })
 }
 
 // wholeSuite says whether no flag picks some tests of the suite and leaves others.

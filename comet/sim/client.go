@@ -12,7 +12,8 @@ type client struct {
 	w        *world
 	act      func(*client) // what it does when its turn comes
 	admin    bool
-	stranger bool // sends what is no request
+	stranger bool           // sends what is no request
+	raw      func(p []byte) // takes what it gets, which nobody judges; or nil
 	sock     *socket
 	outbox   []byte            // written, but the window is closed
 	asks     []*ask            // written and not answered

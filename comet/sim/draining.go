@@ -26,6 +26,7 @@ func (w *world) drain() {
 	w.draining = pick(w.rng, comet.FarewellNoop, comet.FarewellClose)
 	w.mix("drain", int(w.draining))
 	w.svc.Drain(w.draining)
+	w.deaf = true
 	for _, c := range w.clients {
 		for _, a := range c.asks {
 			a.restyle(func(s *style) { s.leaves = true })

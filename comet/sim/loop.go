@@ -153,7 +153,7 @@ func (l *loop) drained() {
 // events lists what could be told now. The list is good until the next call.
 func (l *loop) events() []event {
 	events := l.found[:0]
-	if len(l.free) > 0 && l.w.draining == 0 {
+	if len(l.free) > 0 && !l.w.deaf {
 		for _, s := range l.w.backlog {
 			events = append(events, event{"open", l.free[len(l.free)-1], s})
 		}
@@ -289,7 +289,7 @@ func (l *loop) perform(a *comet.Action) {
 // close is OpClose: there must be a reason for it.
 func (l *loop) close(s *socket) {
 	w := l.w
-	caused := s.hungUp || s.failed || s.lastReply || s.timedOut() || s.client.stranger || s.dismissed()
+	caused := s.hungUp || s.failed || s.lastReply || s.timedOut() || s.client.stranger || s.client.raw != nil || s.dismissed()
 	if !caused && len(s.inflight) > 0 && s.inflight[0].begun {
 		w.overruns++
 		w.model.overrun(s.inflight[0])

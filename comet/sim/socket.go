@@ -309,6 +309,11 @@ func (s *socket) reportSent() {
 func (s *socket) replies() {
 	w := s.loop.w
 	for len(s.out) > 0 {
+		if s.client.raw != nil {
+			s.client.raw(s.out)
+			s.out = nil
+			return
+		}
 		if s.forsaken {
 			s.out = nil
 			return

@@ -2,8 +2,6 @@ package sim
 
 import (
 	"fmt"
-	"hash"
-	"hash/fnv"
 	"math/rand/v2"
 	"runtime/debug"
 
@@ -50,10 +48,11 @@ type world struct {
 	overruns int   // streams that were closed since they could not follow
 	book     *book // who may publish from where; nil: everybody
 	draining comet.Farewell
+	deaf     bool // nobody is accepted
 	// What publishers were told, for subscribers: by channel.
 	tokens map[string]string
 
-	trace  hash.Hash64
+	trace  trace
 	result Result
 	nextID int
 	notes  []string
@@ -74,7 +73,7 @@ func RunAndTell(seed uint64, story func(line string)) (result Result) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		result = w.result
-		result.Trace = w.trace.Sum64()
+		result.Trace = uint64(w.trace)
 		switch p := recover().(type) {
 		case nil:
 		case violation:
@@ -90,31 +89,12 @@ func RunAndTell(seed uint64, story func(line string)) (result Result) {
 }
 
 func newWorld(seed uint64) *world {
-	w := &world{rng: rand.New(rand.NewPCG(seed, 0x51ed2701)), now: startTime, callTime: startTime, trace: fnv.New64a()}
+	w := &world{rng: rand.New(rand.NewPCG(seed, 0x51ed2701)), now: startTime, callTime: startTime, trace: newTrace()}
 	w.tokens = map[string]string{}
 	w.result.Counters = map[string]uint64{}
 	w.set = newSettings(w.rng, seed)
 	w.model = newModel(w)
 	return w
-}
-
-// mix adds a call or an action to the trace.
-func (w *world) mix(kind string, numbers ...int) {
-	w.trace.Write([]byte(kind))
-	for _, n := range numbers {
-		w.trace.Write([]byte{byte(n), byte(n >> 8), byte(n >> 16), byte(n >> 24)})
-	}
-	if w.story != nil {
-		w.story(fmt.Sprintf("%12d %s %v", w.now-startTime, kind, numbers))
-	}
-}
-
-// mixText adds the bytes that went with it.
-func (w *world) mixText(p []byte) {
-	w.trace.Write(p)
-	if w.story != nil {
-		w.story(fmt.Sprintf("%q", p))
-	}
 }
 
 // start makes the service, its loops and the clients.
@@ -123,17 +103,7 @@ func (w *world) start() {
 	if w.svc, err = comet.NewService(w.set.config); err != nil {
 		w.fail("new service: %v", err)
 	}
-	for i := range w.set.loops {
-		core, err := w.svc.NewLoop(w.set.conns)
-		if err != nil {
-			w.fail("new loop: %v", err)
-		}
-		l := &loop{w: w, id: i, core: core, slots: make([]*socket, w.set.conns)}
-		for s := w.set.conns - 1; s >= 0; s-- {
-			l.free = append(l.free, s)
-		}
-		w.loops = append(w.loops, l)
-	}
+	w.makeLoops()
 	for range w.set.subscribers {
 		w.clients = append(w.clients, &client{w: w, act: (*client).subscriber, next: map[string]int{}, epochs: map[string]string{}})
 	}
@@ -145,6 +115,21 @@ func (w *world) start() {
 	}
 	for range w.set.strangers {
 		w.clients = append(w.clients, &client{w: w, admin: w.chance(300), stranger: true, act: (*client).strange})
+	}
+}
+
+// makeLoops makes the service's loops.
+func (w *world) makeLoops() {
+	for i := range w.set.loops {
+		core, err := w.svc.NewLoop(w.set.conns)
+		if err != nil {
+			w.fail("new loop: %v", err)
+		}
+		l := &loop{w: w, id: i, core: core, slots: make([]*socket, w.set.conns)}
+		for s := w.set.conns - 1; s >= 0; s-- {
+			l.free = append(l.free, s)
+		}
+		w.loops = append(w.loops, l)
 	}
 }
 
