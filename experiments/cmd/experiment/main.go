@@ -52,6 +52,7 @@ type commands struct {
 	Profdiff  profdiffCommand  `cmd:"" help:"The functions that differ most a message between two profiles."`
 	Benchmark benchmarkCommand `cmd:"" help:"The article's tool: open long-polls to any server of the protocol, with Enter at each step."`
 	Proxy     proxyCommand     `cmd:"" help:"What a held connection costs behind nginx, with and without TLS."`
+	Soak      soakCommand      `cmd:"" help:"Everything at once, for long: is nothing lost, and is nothing left?"`
 
 	Load        loadCommand        `cmd:"" hidden:"" help:"The load process of a ladder; it is spoken to in lines of JSON."`
 	FloorAccept floorAcceptCommand `cmd:"" hidden:"" help:"The server of the bare accept floor; it is spoken to in lines."`
