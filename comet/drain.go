@@ -64,7 +64,7 @@ func (l *Loop) dismissForGood(h uint32, r *conn) {
 		l.farewell(h, r)
 	case stateSending:
 		r.flags &^= flagKeepAlive // its reply is the last
-	case stateOpen:
+	case stateReading, stateIdle:
 		if r.extra == 0 {
 			l.close(h, r)
 		}

@@ -14,10 +14,12 @@ type counts struct {
 	behind, caughtUp, noMemory, wakes                  uint64
 	streamOverruns, tokenErrors, closedChannels        uint64
 	watchersLost, barredPublishers, farewells          uint64
+	streams                                            uint64            // of held
+	states                                             [numStates]uint64 // connections by state; of those that are free it says nothing
 }
 
 // numCounts is how many there are.
-const numCounts = 32
+const numCounts = 39
 
 // countNames are the counters as others see them, in the order of list.
 var countNames = []string{
@@ -30,6 +32,8 @@ var countNames = []string{
 	"stall_timeouts", "too_many_channels", "too_many_subscribers",
 	"inbox_behind", "caught_up", "no_memory", "wakes",
 	"stream_overruns", "token_errors", "channels_closed", "watchers_lost", "publishers_barred", "farewells",
+	"connections_reading", "connections_idle", "connections_polling", "connections_streaming",
+	"connections_watching", "connections_writing", "connections_closing",
 }
 
 func (c *counts) list() [numCounts]uint64 {
@@ -43,6 +47,8 @@ func (c *counts) list() [numCounts]uint64 {
 		c.stallTimeouts, c.tooManyChannels, c.tooManySubscribers,
 		c.behind, c.caughtUp, c.noMemory, c.wakes,
 		c.streamOverruns, c.tokenErrors, c.closedChannels, c.watchersLost, c.barredPublishers, c.farewells,
+		c.states[stateReading], c.states[stateIdle], c.held - c.streams, c.streams,
+		c.states[stateHeld] - c.held, c.states[stateSending], c.states[stateClosing],
 	}
 }
 

@@ -118,8 +118,11 @@ func (l *Loop) hold(h uint32, r *conn, v hub.View, next uint64) bool {
 	if first != 0 {
 		l.at(first).prevSub = h
 	}
-	r.state = stateHeld
+	l.setState(r, stateHeld)
 	l.n.held++
+	if r.mode().Streams() {
+		l.n.streams++
+	}
 	cb := l.par.Cb
 	if r.mode().Streams() {
 		cb = nil
@@ -142,8 +145,11 @@ func (l *Loop) hold(h uint32, r *conn, v hub.View, next uint64) bool {
 // detach makes r a connection that is held no more; its list is the caller's.
 func (l *Loop) detach(r *conn) {
 	r.channel, r.prevSub, r.nextSub = 0, 0, 0
-	r.state = stateOpen
+	l.setState(r, stateReading) // until it is answered or closed, as it is next
 	l.n.held--
+	if r.mode().Streams() {
+		l.n.streams--
+	}
 }
 
 // unsubscribe takes a held connection out of its channel.

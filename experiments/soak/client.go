@@ -63,6 +63,7 @@ type client struct {
 	ch     *channel
 
 	state  state
+	came   bool // it has been connected once
 	paused bool
 	fd     int32
 	due    time.Duration // when it comes, goes, or is gone
@@ -165,6 +166,7 @@ func (r *reactor) connected(c *client) {
 		return
 	}
 	r.s.n.connects.Add(1)
+	c.came = true
 	c.headDone, c.in, c.body, c.out = false, nil, nil, nil
 	c.due = r.now + time.Duration(r.random.ExpFloat64()*float64(r.s.o.meanLife()))
 	c.turnAt = r.now + draw(r.random, meanPause)

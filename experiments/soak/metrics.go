@@ -44,17 +44,14 @@ func cutLast(s, sep string) (before, after string, ok bool) {
 	return s[:i], s[i+len(sep):], true
 }
 
-// held begins the names of the figures that tell what a server holds.
-var held = []string{"comet_connections{", "comet_subscribers", "comet_channels", "comet_memory_bytes{"}
+// held names the figures that tell what a server holds, labels apart.
+var held = []string{"comet_connections", "comet_subscribers", "comet_channels", "comet_memory_bytes"}
 
 // holds lists the figures of what the server holds, in order.
 func (m metrics) holds() []string {
 	var names []string
 	for name := range m {
-		if name == "comet_channels_limit" {
-			continue
-		}
-		if slices.ContainsFunc(held, func(prefix string) bool { return strings.HasPrefix(name, prefix) }) {
+		if bare, _, _ := strings.Cut(name, "{"); slices.Contains(held, bare) {
 			names = append(names, name)
 		}
 	}

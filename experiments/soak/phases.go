@@ -40,7 +40,7 @@ func (s *round) phases(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := s.await(ctx, "clients that have come", s.o.Connections, s.online); err != nil {
+	if err := s.await(ctx, "clients that have come", s.o.Connections, s.came); err != nil {
 		return err
 	}
 	if err := s.look(ctx); err != nil {
@@ -95,7 +95,14 @@ func (p *publisher) finish(ctx context.Context) {
 	}
 }
 
-// online and settled are sums over the threads.
+// came, online and settled are sums over the threads.
+func (s *round) came() (n int) {
+	for _, r := range s.reactors {
+		n += int(r.came.Load())
+	}
+	return n
+}
+
 func (s *round) online() (n int) {
 	for _, r := range s.reactors {
 		n += int(r.online.Load())

@@ -27,7 +27,9 @@ type reactor struct {
 	thread *fdtable.Thread
 
 	// For any thread.
-	online, settled atomic.Int64
+	came    atomic.Int64 // clients that have been connected once
+	online  atomic.Int64 // that are connected, or about to be
+	settled atomic.Int64 // that came to the last message
 
 	clients []*client
 	poller  *rawnet.Poller
@@ -84,7 +86,7 @@ func (r *reactor) run() (err error) {
 // look does what is due, and counts.
 func (r *reactor) look() (online int64) {
 	phase := r.s.phase.Load()
-	settled, burst := int64(0), openBurst
+	came, settled, burst := int64(0), int64(0), openBurst
 	for i, c := range r.clients {
 		switch {
 		case c.state == offline:
@@ -104,10 +106,14 @@ func (r *reactor) look() (online int64) {
 		if c.state != offline {
 			online++
 		}
+		if c.came {
+			came++
+		}
 		if c.settled() {
 			settled++
 		}
 	}
+	r.came.Store(came)
 	r.online.Store(online)
 	r.settled.Store(settled)
 	return online
@@ -125,7 +131,7 @@ func (r *reactor) turn(c *client) {
 // settled says whether a client has come to its channel's last message.
 func (c *client) settled() bool {
 	final := c.ch.final.Load()
-	return c.ch.fleeting || c.state == asking && final != 0 && c.next > final
+	return c.ch.fleeting || final != 0 && c.next > final
 }
 
 // handle is one event of one client.

@@ -30,6 +30,13 @@ var serviceMetrics = []metric{
 	{"requests", "comet_requests_total", "", "", counts, "Requests, both doors."},
 	{"bad_requests", "comet_bad_requests_total", "", "", counts, "Requests refused for their form, method, path or parameters."},
 	{"subscribers", "comet_subscribers", "", "", gauges, "Subscribers held: waiting polls and streams."},
+	{"connections_reading", "comet_connections", "state", "reading", gauges, "Connections open now, both doors: reading, a request has begun or is the first; idle, between requests; poll, stream and watcher, held for a long-poll, a stream of messages, /psub; writing, the reply is on its way; closing."},
+	{"connections_idle", "comet_connections", "state", "idle", gauges, ""},
+	{"connections_polling", "comet_connections", "state", "poll", gauges, ""},
+	{"connections_streaming", "comet_connections", "state", "stream", gauges, ""},
+	{"connections_watching", "comet_connections", "state", "watcher", gauges, ""},
+	{"connections_writing", "comet_connections", "state", "writing", gauges, ""},
+	{"connections_closing", "comet_connections", "state", "closing", gauges, ""},
 	{"published", "comet_messages_published_total", "kind", "push", counts, "Messages published: pushes to one channel, broadcasts to all."},
 	{"broadcasts", "comet_messages_published_total", "kind", "broadcast", counts, ""},
 	{"publishes_refused", "comet_publishes_refused_total", "", "", counts, "Requests at the admin door answered with a status of 400 or above."},
@@ -70,13 +77,12 @@ var serviceMetrics = []metric{
 
 // collector reads the counters of a server at each scrape; it keeps nothing.
 type collector struct {
-	served      *served
-	descs       map[string]*prometheus.Desc // of serviceMetrics, by name
-	connections *prometheus.Desc
-	turns       *prometheus.Desc
-	events      *prometheus.Desc
-	facts       [4]*prometheus.Desc
-	info        *prometheus.Desc
+	served *served
+	descs  map[string]*prometheus.Desc // of serviceMetrics, by name
+	turns  *prometheus.Desc
+	events *prometheus.Desc
+	facts  [4]*prometheus.Desc
+	info   *prometheus.Desc
 }
 
 func newCollector(s *served) *collector {
@@ -84,11 +90,10 @@ func newCollector(s *served) *collector {
 		return prometheus.NewDesc(name, help, labels, nil)
 	}
 	c := &collector{
-		served:      s,
-		descs:       map[string]*prometheus.Desc{},
-		connections: desc("comet_connections", "Connections open now: held, with subscribers that wait; other, between requests, being answered or closing.", "state"),
-		turns:       desc("comet_loop_turn_actions", "Turns of a loop by the number of actions (sends, closes, wakes) that each left to the engine.", "loop"),
-		events:      desc("comet_engine_events_total", "The engine's own counters, which differ from engine to engine; its source says what each counts.", "event"),
+		served: s,
+		descs:  map[string]*prometheus.Desc{},
+		turns:  desc("comet_loop_turn_actions", "Turns of a loop by the number of actions (sends, closes, wakes) that each left to the engine.", "loop"),
+		events: desc("comet_engine_events_total", "The engine's own counters, which differ from engine to engine; its source says what each counts.", "event"),
 		facts: [4]*prometheus.Desc{
 			desc("comet_loops", "Event loops."),
 			desc("comet_rings", "io_uring rings open."),
@@ -132,13 +137,6 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	channels, connections := c.served.service.RecordBytes()
 	send(c.descs["comet_memory_bytes"], gauges, float64(channels), "channels")
 	send(c.descs["comet_memory_bytes"], gauges, float64(connections), "connections")
-
-	// The counters are read one after another: a difference may be off by those
-	// that came or left meanwhile, but shall not be negative.
-	held := stats["subscribers"]
-	open := max(stats["connections_opened"], stats["connections_closed"]) - stats["connections_closed"]
-	send(c.connections, gauges, float64(held), "held")
-	send(c.connections, gauges, float64(max(open, held)-held), "other")
 
 	c.collectLoops(out)
 	for _, s := range c.served.engine.Stats() {
