@@ -27,6 +27,8 @@ const (
 	mostConnections  = 200_000
 	leastRound       = time.Second
 	perChannel       = 10     // clients of a channel, but for one that has a twentieth of all
+	torrentPart      = 100    // of so many clients one has the channel of long contents
+	mostTorrent      = 20     // and not more than these
 	tableClients     = 15_000 // clients of a thread with a table of its own
 	leastRate        = 200    // of publishers
 	longestLife      = 30 * time.Second
@@ -35,7 +37,6 @@ const (
 
 // The server's timeouts: short, so that a round sees each of them.
 const (
-	channelTimeout = 10 * time.Second
 	pollingTimeout = 5 * time.Second
 	headerTimeout  = 5 * time.Second
 	stallTimeout   = 10 * time.Second
@@ -79,6 +80,12 @@ func (o Options) layout() (threads int, own bool, err error) {
 
 // rate is how many actions of publishers there are in a second.
 func (o Options) rate() float64 { return max(leastRate, float64(o.Connections)/20) }
+
+// channelTimeout is the server's: longer than a channel may be without a subscriber
+// or a message while clients come, so that none expires which should not.
+func (o Options) channelTimeout() time.Duration {
+	return 5*time.Second + time.Duration(o.Connections)*500*time.Microsecond
+}
 
 // meanLife is how long a connection lasts, while clients come and go: so that each
 // has several in a round.

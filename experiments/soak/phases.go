@@ -30,9 +30,10 @@ func (s *round) phases(ctx context.Context) error {
 	publishCtx, endPublish := context.WithCancel(ctx)
 	defer publishing.Wait()
 	defer endPublish()
-	for _, p := range owners {
+	for _, p := range owners[:publishers] {
 		publishing.Go(func() { p.run(publishCtx, s.o.rate()/publishers) })
 	}
+	publishing.Go(func() { owners[publishers].torrent(publishCtx) })
 	publishing.Go(func() { s.broadcast(publishCtx, s.random(3000)) })
 
 	for _, r := range s.reactors {
@@ -70,7 +71,7 @@ func (p *publisher) begin(ctx context.Context) {
 		if p.s.tokens {
 			p.sign(ch)
 		}
-		p.push([]*channel{ch})
+		p.push([]*channel{ch}, 0)
 	}
 }
 
@@ -80,7 +81,7 @@ func (p *publisher) finish(ctx context.Context) {
 	patience := movePatience
 	for _, ch := range p.own {
 		for began := time.Now(); ctx.Err() == nil; time.Sleep(lookPause) {
-			p.push([]*channel{ch})
+			p.push([]*channel{ch}, 0)
 			highest := ch.published(p.s.broadcasts.Load())
 			if ch.closable || ch.last == highest {
 				break
@@ -240,7 +241,7 @@ func (s *round) goodbye(ctx context.Context) error {
 		if left == 0 {
 			return nil
 		}
-		if time.Since(began) > emptyPatience {
+		if time.Since(began) > s.o.channelTimeout()+emptyPatience {
 			s.faults.add("left", "the watchers were not told that %d channels went", left)
 			return nil
 		}

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -24,8 +25,12 @@ const adminPatience = time.Minute
 // broadcastEvery is the time from one broadcast to the next.
 const broadcastEvery = 3 * time.Second
 
-// most channels that one push goes to.
+// mostAtOnce is the most channels that one push goes to.
 const mostAtOnce = 5
+
+// torrentEvery is the time from one long content to the next, of the channel whose
+// subscribers cannot follow.
+const torrentEvery = 200 * time.Millisecond
 
 // publisher is one goroutine that publishes.
 type publisher struct {
@@ -78,12 +83,12 @@ func (p *publisher) run(ctx context.Context, rate float64) {
 func (p *publisher) act(ch *channel) {
 	switch draw := p.random.IntN(100); {
 	case draw < 80:
-		p.push(p.some(ch))
+		p.push(p.some(ch), p.size())
 	case draw < 90:
 		p.pushQuietly(ch)
 	case draw < 93:
 		p.clear(ch)
-	case draw < 95 && ch.closable:
+	case draw < 95 && ch.closable && p.s.churns(): // while they come all are to be there at once
 		p.close(ch)
 	case draw < 98:
 		p.sign(ch)
@@ -95,12 +100,12 @@ func (p *publisher) act(ch *channel) {
 // some is mostly ch alone, and now and then further channels with it.
 func (p *publisher) some(ch *channel) []*channel {
 	several := []*channel{ch}
-	if p.random.IntN(20) == 0 {
-		for range p.random.IntN(mostAtOnce) {
-			if other := p.own[p.random.IntN(len(p.own))]; other != ch {
-				several = append(several, other)
-				break // more would have to differ from each other
-			}
+	if p.random.IntN(20) > 0 {
+		return several
+	}
+	for range p.random.IntN(mostAtOnce) {
+		if other := p.own[p.random.IntN(len(p.own))]; !slices.Contains(several, other) {
+			several = append(several, other)
 		}
 	}
 	return several
@@ -129,11 +134,12 @@ type answer struct {
 }
 
 // push pushes to channels and checks the numbers that it is told.
-func (p *publisher) push(to []*channel) {
-	form := url.Values{"ack": {"1"}, "content": {content(to[0].name, p.size(), false)}}
-	if len(to) > 1 { // the content of several is of none
-		form.Set("content", content(broadcastMark, p.size(), false))
+func (p *publisher) push(to []*channel, units int) {
+	name := to[0].name
+	if len(to) > 1 {
+		name = broadcastMark // the content of several is of none
 	}
+	form := url.Values{"ack": {"1"}, "content": {content(name, units, false)}}
 	for _, ch := range to {
 		form.Add("cname", ch.name)
 		ch.pushes.Add(1)
@@ -244,6 +250,17 @@ func (p *publisher) look(ch *channel) {
 	}
 	if body, ok := p.s.call("/info", form); ok && !strings.HasPrefix(body, fmt.Sprintf(`{"cname": %q, "subscribers": `, ch.name)) {
 		p.s.faults.add("publish", "info of %s: %.200q", ch.name, body)
+	}
+}
+
+// torrent pushes long contents to a channel of its own until the context ends.
+func (p *publisher) torrent(ctx context.Context) {
+	for ctx.Err() == nil {
+		p.push(p.own, mostUnits)
+		select {
+		case <-ctx.Done():
+		case <-time.After(torrentEvery):
+		}
 	}
 }
 

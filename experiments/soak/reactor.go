@@ -124,8 +124,17 @@ func (r *reactor) turn(c *client) {
 	if c.paused = !c.paused; c.paused {
 		r.s.n.pauses.Add(1)
 	}
-	c.turnAt = r.now + draw(r.random, meanPause)
+	c.turnAt = r.now + draw(r.random, r.s.meanPause(c))
 	r.watch(c)
+}
+
+// meanPause is how long a slow reader reads nothing, on average: of the channel of
+// long contents longer than a send may take.
+func (s *round) meanPause(c *client) time.Duration {
+	if c.paused && c.ch == s.channels[0] {
+		return stallTimeout
+	}
+	return meanPause
 }
 
 // settled says whether a client has come to its channel's last message.

@@ -31,7 +31,7 @@ const (
 // something moves it begins anew.
 const (
 	movePatience  = time.Minute
-	emptyPatience = time.Minute
+	emptyPatience = time.Minute // and the channels' timeout
 	lookPause     = 100 * time.Millisecond
 	leavePatience = 2 * halfPatience
 )
@@ -40,6 +40,7 @@ const (
 type round struct {
 	o       Options
 	name    string
+	engine  string
 	tokens  bool
 	began   time.Time
 	server  *ladder.Server
@@ -65,22 +66,30 @@ type sight struct {
 	cuts                                           float64
 }
 
+func newRound(o Options, engine string, tokens bool) *round {
+	s := &round{o: o, name: engine, engine: engine, tokens: tokens, began: time.Now(), faults: newFaults()}
+	if tokens {
+		s.name += "-tokens"
+	}
+	return s
+}
+
 // churns says whether clients come and go.
 func (s *round) churns() bool { return s.phase.Load() == phaseChurn }
 
 // run is one round. An error means that it could not be held; what went wrong in
 // it is in faults.
-func (s *round) run(ctx context.Context, engine string, doors ladder.Doors) (err error) {
+func (s *round) run(ctx context.Context, doors ladder.Doors) (err error) {
 	logPath := filepath.Join(s.o.Logs, "server-"+s.name+".log")
 	auth := "none"
 	if s.tokens {
 		auth = "token"
 	}
 	s.server, err = ladder.StartServer(ctx, s.o.Server, doors, logPath,
-		"--engine="+engine, "--auth="+auth,
+		"--engine="+s.engine, "--auth="+auth,
 		"--channels="+strconv.Itoa(4*s.o.Connections), "--max-connections="+strconv.Itoa(2*s.o.Connections+1000),
 		"--channel-buffer-size="+strconv.Itoa(history),
-		"--channel-timeout="+channelTimeout.String(), "--polling-timeout="+pollingTimeout.String(),
+		"--channel-timeout="+s.o.channelTimeout().String(), "--polling-timeout="+pollingTimeout.String(),
 		"--header-timeout="+headerTimeout.String(), "--stall-timeout="+stallTimeout.String(),
 		"--seed="+strconv.FormatUint(s.o.Seed, 10))
 	if err != nil {
@@ -149,8 +158,10 @@ func (s *round) makeClients() error {
 		r := s.reactors[id%threads]
 		c := &client{id: id, mode: mode(random.IntN(int(numModes))), slow: random.IntN(20) == 0}
 		switch draw := random.IntN(100); {
-		case draw < 5: // all of one channel, which is not closed
-			c.ch = s.channels[0]
+		case id%torrentPart == 0 && id/torrentPart < mostTorrent: // of the channel with long contents
+			c.ch, c.slow, c.mode = s.channels[0], true, modeStream+mode(random.IntN(int(numModes-modeStream)))
+		case draw < 5: // of one channel, which is not closed
+			c.ch = s.channels[1]
 		case draw < 10 && !s.tokens:
 			c.ch = &channel{fleeting: true}
 			c.ch = s.fleetingChannel(c)
@@ -173,16 +184,18 @@ func (s *round) fleetingChannel(c *client) *channel {
 	return &channel{name: fmt.Sprintf("f%d-%d", c.id, c.lives), fleeting: true}
 }
 
-// owners makes the publishers, each with its channels.
+// owners makes the publishers, each with its channels; the last has the one for long
+// contents.
 func (s *round) owners() []*publisher {
-	all := make([]*publisher, publishers)
+	all := make([]*publisher, publishers+1)
 	for i := range all {
 		all[i] = &publisher{s: s, random: s.random(2000 + uint64(i))}
 	}
-	for i, ch := range s.channels {
+	for i, ch := range s.channels[1:] {
 		p := all[i%publishers]
 		p.own = append(p.own, ch)
 	}
+	all[publishers].own = s.channels[:1]
 	return all
 }
 

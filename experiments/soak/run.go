@@ -31,11 +31,8 @@ func Run(ctx context.Context, o Options) error {
 				return err
 			}
 			port = next
-			s := &round{o: o, name: engine, tokens: tokens, began: time.Now(), faults: newFaults()}
-			if tokens {
-				s.name += "-tokens"
-			}
-			err = s.run(ctx, engine, doors)
+			s := newRound(o, engine, tokens)
+			err = s.run(ctx, doors)
 			s.write(o.Progress)
 			if err != nil && !errors.Is(err, errStuck) {
 				return fmt.Errorf("%s: %w", s.name, err)

@@ -1,0 +1,114 @@
+package soak
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"c1000k/experiments/ladder"
+)
+
+// buildServer builds the server.
+func buildServer(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "comet")
+	if out, err := exec.Command("go", "build", "-ldflags=-checklinkname=0", "-o", path, "c1000k/comet/cmd/comet").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return path
+}
+
+// TestSoak proves on each engine, without tokens and with them, that of a few
+// hundred clients of every mode that come and go none loses anything, and that the
+// server is as empty in the end as it was. It also proves that the soak sees what
+// it is about: every kind of doing happened.
+func TestSoak(t *testing.T) {
+	server := buildServer(t)
+	port := 9000
+	for _, one := range []struct {
+		engine string
+		tokens bool
+		long   bool
+	}{{"uring", false, true}, {"uring", true, false}, {"epoll", false, false}, {"epoll", true, true}} {
+		if one.long && testing.Short() {
+			continue
+		}
+		doors, next, err := ladder.FindDoors(port)
+		if err != nil {
+			t.Fatal(err)
+		}
+		port = next
+		var told bytes.Buffer
+		o := Options{
+			Server: server, Engines: []string{one.engine}, Time: 8 * time.Second, Connections: 300,
+			Seed: uint64(port), Logs: t.TempDir(), Progress: &told,
+		}
+		if err := o.Check(); err != nil {
+			t.Fatal(err)
+		}
+		s := newRound(o, one.engine, one.tokens)
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			err := s.run(context.Background(), doors)
+			s.write(&told)
+			if err != nil || s.faults.count("") > 0 {
+				t.Fatalf("%v\n%s", err, told.String())
+			}
+			n := &s.n
+			for what, count := range map[string]int64{
+				"messages": n.messages.Load(), "broadcasts": n.broadcasts.Load(), "resets": n.resets.Load(),
+				"orderly ends": n.ends.Load(), "half closes": n.halves.Load(), "floods": n.floods.Load(),
+				"pauses": n.pauses.Load(), "clears": n.clears.Load(), "closes": n.ended.Load(), "signs": n.signs.Load(),
+				"jumps": n.jumps.Load(), "subscribers": int64(s.seen.peakSubscribers),
+			} {
+				if count == 0 {
+					t.Errorf("there were no %s", what)
+				}
+			}
+		})
+	}
+}
+
+// TestInterrupted proves that a soak that is interrupted ends at once, tells what it
+// counted, and leaves no server behind.
+func TestInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	told := &cancelOn{text: " of 600 s:", cancel: cancel}
+	err := Run(ctx, Options{
+		Server: buildServer(t), Engines: []string{"epoll"}, Time: 20 * time.Minute, Connections: leastConnections,
+		Seed: 1, Logs: t.TempDir(), Progress: told,
+	})
+	if !errors.Is(err, context.Canceled) || !strings.Contains(told.all.String(), "connections  ") || strings.Contains(told.all.String(), "nothing lost") {
+		t.Errorf("%v\n%s", err, told.all.String())
+	}
+}
+
+// cancelOn cancels when a text is written.
+type cancelOn struct {
+	all    bytes.Buffer
+	text   string
+	cancel func()
+}
+
+func (w *cancelOn) Write(b []byte) (int, error) {
+	if bytes.Contains(b, []byte(w.text)) {
+		w.cancel()
+	}
+	return w.all.Write(b)
+}
+
+// TestServerDies proves that a server that ends by itself is told so.
+func TestServerDies(t *testing.T) {
+	err := Run(context.Background(), Options{
+		Server: "/bin/false", Engines: []string{"epoll"}, Time: 10 * time.Second, Connections: leastConnections,
+		Seed: 1, Logs: t.TempDir(), Progress: &bytes.Buffer{},
+	})
+	if err == nil || !strings.Contains(err.Error(), "exit status 1") {
+		t.Error(err)
+	}
+}
