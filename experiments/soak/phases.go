@@ -172,7 +172,8 @@ func (s *round) tellUnsettled() {
 
 // churn lets clients come and go for as long as a round lasts, and tells of it.
 func (s *round) churn(ctx context.Context) error {
-	began, told := time.Now(), time.Now()
+	began := time.Now()
+	counted, next := began, began.Add(time.Second) // the first line comes soon
 	messages := s.n.messages.Load()
 	for time.Since(began) < s.o.roundTime() {
 		if err := s.pause(ctx, min(time.Second, s.o.roundTime())); err != nil {
@@ -181,13 +182,14 @@ func (s *round) churn(ctx context.Context) error {
 		if err := s.look(ctx); err != nil {
 			return err
 		}
-		if since := time.Since(told); since > progressEvery {
+		if time.Now().After(next) {
 			now := s.n.messages.Load()
 			fmt.Fprintf(s.o.Progress, "%s: %.0f of %.0f s: %d of %d clients, %.0f messages/s, %d broadcasts, %d connections so far; %d lost, %d repeated, %d faults; RES %s\n",
 				s.name, time.Since(began).Seconds(), s.o.roundTime().Seconds(), s.online(), s.o.Connections,
-				float64(now-messages)/since.Seconds(), s.broadcasts.Load(), s.n.connects.Load(),
+				float64(now-messages)/time.Since(counted).Seconds(), s.broadcasts.Load(), s.n.connects.Load(),
 				s.faults.count(faultLost), s.faults.count(faultRepeated), s.faults.count(""), mega(s.seen.endResident))
-			told, messages = time.Now(), now
+			counted, messages = time.Now(), now
+			next = counted.Add(progressEvery)
 		}
 	}
 	return nil

@@ -90,7 +90,7 @@ func (s *round) run(ctx context.Context, doors ladder.Doors) (err error) {
 		"--channels="+strconv.Itoa(4*s.o.Connections), "--max-connections="+strconv.Itoa(2*s.o.Connections+1000),
 		"--channel-buffer-size="+strconv.Itoa(history),
 		"--channel-timeout="+s.o.channelTimeout().String(), "--polling-timeout="+pollingTimeout.String(),
-		"--header-timeout="+headerTimeout.String(), "--stall-timeout="+stallTimeout.String(),
+		"--header-timeout="+headerTimeout.String(), "--drain-timeout=1s", "--stall-timeout="+stallTimeout.String(),
 		"--seed="+strconv.FormatUint(s.o.Seed, 10))
 	if err != nil {
 		return err
