@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"time"
 
 	"c1000k/experiments/soak"
@@ -23,13 +22,9 @@ type soakCommand struct {
 
 // Run soaks.
 func (c *soakCommand) Run(e *environment) (err error) {
-	server := c.Server
-	if server == "" {
-		self, err := os.Executable()
-		if err != nil {
-			return err
-		}
-		server = filepath.Join(filepath.Dir(self), "comet")
+	server, err := serverPath(c.Server)
+	if err != nil {
+		return err
 	}
 	for c.Seed == 0 {
 		c.Seed = rand.Uint64()
