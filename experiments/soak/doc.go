@@ -36,6 +36,10 @@
 //
 // # Caveats
 //
+// What an arena has touched stays with the process for what comes next, so the
+// resident memory (RES) at the end is about the most that it was: it is told, and not
+// judged. What is judged is what is in use.
+//
 // A number that is skipped while a clear of its channel is under way cannot be
 // told from a lost one, nor can one of an instance of a channel that is closed now
 // and then, as far as it lies before the history: those channels, one in four, are

@@ -63,7 +63,6 @@ type sight struct {
 	empty, end                                     metrics
 	startResident, peakResident, endResident       uint64
 	peakSubscribers, peakConnections, peakChannels float64
-	cuts                                           float64
 }
 
 func newRound(o Options, engine string, tokens bool) *round {
