@@ -3,6 +3,7 @@ package comet
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"slices"
 
 	"c1000k/comet/internal/plant"
 )
@@ -48,6 +49,13 @@ func (s *Service) SetAccess(a Access) {
 	s.access.Store(&a)
 }
 
+// SetAdminSecret has publishers show another secret from their next request on;
+// an empty one asks for none. It may be called from any thread.
+func (s *Service) SetAdminSecret(secret []byte) {
+	secret = slices.Clone(secret)
+	s.secret.Store(&secret)
+}
+
 // admit notes what is known of a publisher's address.
 func (l *Loop) admit(r *conn, p Peer) {
 	r.flags = flagAdmin
@@ -73,20 +81,20 @@ func (l *Loop) barred(r *conn) (status int) {
 			denied = !(*a).Forwarded(l.req.ForwardedFor)
 		}
 	}
-	switch {
-	case denied:
+	if denied {
 		l.n.barredPublishers++
 		return 403
-	case len(l.svc.cfg.AdminSecret) > 0 && !l.knowsSecret():
+	}
+	if secret := *l.svc.secret.Load(); len(secret) > 0 && !l.knows(secret) {
 		l.n.barredPublishers++
 		return 401
 	}
 	return 0
 }
 
-// knowsSecret compares the request's secret with ours in a time that tells
-// nothing of either.
-func (l *Loop) knowsSecret() bool {
+// knows compares the request's secret with ours in a time that tells nothing of
+// either.
+func (l *Loop) knows(secret []byte) bool {
 	const scheme = "bearer "
 	given := l.req.Authorization
 	if len(given) < len(scheme) {
@@ -97,6 +105,6 @@ func (l *Loop) knowsSecret() bool {
 			return false
 		}
 	}
-	a, b := sha256.Sum256(given[len(scheme):]), sha256.Sum256(l.svc.cfg.AdminSecret)
+	a, b := sha256.Sum256(given[len(scheme):]), sha256.Sum256(secret)
 	return subtle.ConstantTimeCompare(a[:], b[:]) == 1
 }

@@ -116,7 +116,7 @@ func (l *Loop) sign(r *conn) (stay bool) {
 	l.esc = wire.AppendEscapedHTML(l.esc[:0], l.par.Cname)
 	l.body = wire.AppendSignBody(l.body[:0], wire.Sign{
 		EscName: l.esc, Seq: start, Token: token[:],
-		Expires: int64(lives.Seconds()), SubTimeout: int64(l.svc.cfg.PollingTimeout.Seconds()), Cb: l.par.Cb,
+		Expires: int64(lives.Seconds()), SubTimeout: int64(l.svc.limits.Load().polling.Seconds()), Cb: l.par.Cb,
 	})
 	return l.adminReply(r, 200, wire.TypeHTML, l.body)
 }

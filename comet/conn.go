@@ -13,11 +13,25 @@ type state uint8
 
 const (
 	stateFree    state = iota
-	stateOpen          // between requests, or in the middle of one
+	stateReading       // a request is awaited for the first time, or has begun
+	stateIdle          // between requests
 	stateHeld          // a subscriber waits for messages; of a stream a piece may be on its way
 	stateSending       // a reply is with the engine
 	stateClosing       // OpClose was given; waiting for Closed
+
+	numStates
 )
+
+// takes reports that a connection is in a state in which its input is taken as
+// requests.
+func (r *conn) takes() bool { return r.state == stateReading || r.state == stateIdle }
+
+// setState moves r to another state, and counts.
+func (l *Loop) setState(r *conn, s state) {
+	l.n.states[r.state]--
+	l.n.states[s]++
+	r.state = s
+}
 
 // Flags of a connection; those of a request are set anew by each.
 const (
@@ -86,13 +100,14 @@ func (l *Loop) Open(now int64, c Conn, d Door, p Peer) {
 	if r.state != stateFree {
 		panic(fmt.Sprintf("comet: connection %d opened in state %d", c, r.state))
 	}
-	*r = conn{state: stateOpen, gen: r.gen + 1}
+	*r = conn{gen: r.gen + 1}
+	l.setState(r, stateReading)
 	l.high = max(l.high, uint32(c)+1)
 	if d == DoorAdmin {
 		l.admit(r, p)
 	}
 	l.n.opened++
-	l.setDeadline(uint32(c)+1, r, l.tick+l.headerTicks)
+	l.setDeadline(uint32(c)+1, r, l.tick+l.svc.limits.Load().headerTicks)
 }
 
 // Hangup says that the peer of c left, or its socket failed.
@@ -117,7 +132,7 @@ func (l *Loop) close(h uint32, r *conn) {
 	}
 	l.wheel.Cancel(h)
 	l.freeExtra(r)
-	r.state = stateClosing
+	l.setState(r, stateClosing)
 	*l.action() = Action{Op: OpClose, Conn: Conn(h - 1)}
 }
 
@@ -130,6 +145,6 @@ func (l *Loop) Closed(now int64, c Conn) {
 		panic(fmt.Sprintf("comet: connection %d closed in state %d: nobody asked for it", c, r.state))
 	}
 	l.releaseOut(r)
-	r.state = stateFree
+	l.setState(r, stateFree)
 	l.n.closed++
 }

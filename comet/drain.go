@@ -74,7 +74,7 @@ func (l *Loop) dismissForGood(h uint32, r *conn) {
 		if !plant.Is(plant.KeptReply) {
 			r.flags &^= flagKeepAlive // its reply is the last
 		}
-	case stateOpen:
+	case stateReading, stateIdle:
 		if r.extra == 0 {
 			l.close(h, r)
 		}

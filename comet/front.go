@@ -68,7 +68,7 @@ func (l *Loop) front(h uint32, r *conn) (stay bool) {
 func (l *Loop) ping(keep bool) {
 	begin := len(l.reply)
 	l.reply = wire.AppendPing(l.reply, l.httpDate(), l.par.Cb, l.svc.origin,
-		int64(l.svc.cfg.PollingTimeout.Seconds()), l.req.Minor, keep)
+		int64(l.svc.limits.Load().polling.Seconds()), l.req.Minor, keep)
 	if l.req.Method == wire.MethodHead {
 		head, _, _ := bytes.Cut(l.reply[begin:], []byte(headEnd))
 		l.reply = l.reply[:begin+len(head)+len(headEnd)]

@@ -26,7 +26,7 @@ func (l *Loop) limits(r *conn) wire.Limits {
 	// Everything in a form body may be escaped: three bytes for one.
 	return wire.Limits{
 		HeaderBytes: maxHeaderBytes,
-		BodyBytes:   min(3*int(l.svc.maxContent.Load())+maxHeaderBytes, maxBodyBytes),
+		BodyBytes:   min(3*l.svc.limits.Load().maxContent+maxHeaderBytes, maxBodyBytes),
 	}
 }
 
@@ -37,7 +37,7 @@ func (l *Loop) Data(now int64, c Conn, p []byte) (more bool) {
 	h := uint32(c) + 1
 	r := l.at(h)
 	switch r.state {
-	case stateOpen:
+	case stateReading, stateIdle:
 		l.request(h, r, p)
 	case stateHeld, stateSending:
 		if !l.keep(r, p) {
@@ -84,7 +84,7 @@ func (l *Loop) again(h uint32, r *conn) {
 	p := l.input(x)
 	r.extra = 0
 	rest := l.process(h, r, p)
-	if rest == len(p) && rest > 0 && r.state == stateOpen {
+	if rest == len(p) && rest > 0 && r.takes() {
 		r.extra = x // nothing was used: it stays where it is
 		l.extraAt(x).need = uint32(l.req.Need)
 		return
@@ -103,10 +103,11 @@ func (l *Loop) keepRest(h uint32, r *conn, rest []byte) {
 		l.close(h, r)
 		return
 	}
-	if r.state == stateOpen {
+	if r.takes() {
 		// A request has begun, and must end in time.
+		l.setState(r, stateReading)
 		l.extraAt(r.extra).need = uint32(l.req.Need)
-		l.setDeadline(h, r, l.tick+l.headerTicks)
+		l.setDeadline(h, r, l.tick+l.svc.limits.Load().headerTicks)
 	}
 }
 
@@ -117,7 +118,7 @@ func (l *Loop) process(h uint32, r *conn, p []byte) (rest int) {
 	l.reply = l.reply[:0]
 	lim := l.limits(r)
 	closing := false
-	for len(p) > 0 && r.state == stateOpen && !closing && len(l.reply) < maxBatchBytes {
+	for len(p) > 0 && r.takes() && !closing && len(l.reply) < maxBatchBytes {
 		n, err := wire.Parse(p, lim, &l.req)
 		if err != nil {
 			l.n.badRequests++

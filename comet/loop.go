@@ -43,10 +43,9 @@ type Loop struct {
 	actions []Action
 	taken   int
 
-	now  int64
-	tick uint32
-	// Timeouts in ticks.
-	headerTicks, idleTicks, stallTicks, pollTicks, channelTicks uint32
+	now          int64
+	tick         uint32
+	channelTicks uint32 // Config.ChannelTimeout
 
 	entries  [64]hub.Entry // taken from the inbox
 	entry    int           // the next of them
@@ -88,8 +87,6 @@ func (s *Service) NewLoop(maxConns int) (*Loop, error) {
 	defer s.mu.Unlock()
 	l := &Loop{
 		svc: s, hub: s.hub, blocks: arena.NewBlocks(1 << 40),
-		headerTicks: ticks(s.cfg.HeaderTimeout), idleTicks: ticks(s.cfg.IdleTimeout),
-		stallTicks: ticks(s.cfg.StallTimeout), pollTicks: ticks(s.cfg.PollingTimeout),
 		channelTicks: ticks(s.cfg.ChannelTimeout),
 	}
 	if err := l.mapConns(maxConns); err != nil {

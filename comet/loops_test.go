@@ -84,7 +84,7 @@ func (m *member) run() {
 				m.poll(a.Conn)
 			}
 		}
-		if m.pushed < m.each*m.channels && l.at(uint32(admin)+1).state == stateOpen {
+		if m.pushed < m.each*m.channels && l.at(uint32(admin)+1).takes() {
 			var batch []byte
 			for range min(64, m.each*m.channels-m.pushed) {
 				batch = fmt.Appendf(batch, "GET /push?cname=c%d&content=x HTTP/1.1\r\nHost: h\r\n\r\n", m.pushed%m.channels)

@@ -48,7 +48,7 @@ func TestCatchUpEnds(t *testing.T) {
 	e.push("last", "lost")
 	for i := range 200 {
 		// The inbox of a busy loop is never empty, and overflows again and again.
-		if e.l.at(1).state == stateOpen {
+		if e.l.at(1).takes() {
 			v, _ := e.l.hub.Find([]byte("c0"))
 			next := v.Next()
 			v.Leave()

@@ -43,7 +43,7 @@ func (l *Loop) psub(h uint32, r *conn) (stay bool) {
 	}
 	l.watchers = append(l.watchers, h)
 	l.svc.watching.Or(1 << l.id)
-	r.state = stateHeld
+	l.setState(r, stateHeld)
 	r.wants, r.channel = at, 0
 	r.next = l.tick + l.channelTicks
 	keep := r.flags&flagKeepAlive != 0

@@ -22,7 +22,7 @@ func (l *Loop) content(escaped bool) (content []byte, status int) {
 		l.esc = wire.AppendEscaped(l.esc[:0], content)
 		content = l.esc
 	}
-	if int64(len(content)) > l.svc.maxContent.Load() {
+	if len(content) > l.svc.limits.Load().maxContent {
 		return nil, 413
 	}
 	return content, 0

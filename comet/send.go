@@ -49,9 +49,9 @@ func (l *Loop) send(h uint32, r *conn, x arena.Handle) {
 	o.refs++
 	r.out = x
 	if r.state != stateHeld {
-		r.state = stateSending
+		l.setState(r, stateSending)
 	}
-	l.setDeadline(h, r, l.tick+l.stallTicks)
+	l.setDeadline(h, r, l.tick+l.svc.limits.Load().stallTicks)
 	l.n.sends++
 	a := l.action()
 	a.Op, a.Pieces, a.Token, a.Conn = OpSend, 1, r.gen, Conn(h-1)
@@ -101,15 +101,16 @@ func (l *Loop) Sent(now int64, c Conn, token uint16, n, errno int) {
 		l.close(h, r)
 		return
 	}
-	r.state = stateOpen
+	l.setState(r, stateIdle)
 	if r.extra != 0 {
 		l.again(h, r)
 	}
-	if r.state == stateOpen {
+	if r.takes() {
 		if r.extra != 0 { // a request has begun
-			l.setDeadline(h, r, l.tick+l.headerTicks)
+			l.setState(r, stateReading)
+			l.setDeadline(h, r, l.tick+l.svc.limits.Load().headerTicks)
 		} else {
-			l.setDeadline(h, r, l.tick+l.idleTicks)
+			l.setDeadline(h, r, l.tick+l.svc.limits.Load().idleTicks)
 		}
 	}
 	l.resume(r)
@@ -120,7 +121,7 @@ func (l *Loop) resume(r *conn) {
 	if r.flags&flagPaused == 0 || r.state == stateClosing || plant.Is(plant.LostRearm) {
 		return
 	}
-	if r.state != stateOpen && l.inputBytes(r) >= earlyBytes {
+	if !r.takes() && l.inputBytes(r) >= earlyBytes {
 		return
 	}
 	r.flags &^= flagPaused

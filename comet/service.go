@@ -85,16 +85,8 @@ func DefaultConfig() Config {
 const MaxTimeout = 365 * 24 * time.Hour
 
 func (c *Config) check() error {
-	for _, t := range []struct {
-		name string
-		d    time.Duration
-	}{
-		{"channel timeout", c.ChannelTimeout}, {"polling timeout", c.PollingTimeout},
-		{"header timeout", c.HeaderTimeout}, {"idle timeout", c.IdleTimeout}, {"stall timeout", c.StallTimeout},
-	} {
-		if t.d <= 0 || t.d > MaxTimeout {
-			return fmt.Errorf("comet: a %s of %v is outside 0 to %v", t.name, t.d, MaxTimeout)
-		}
+	if err := checkTimeout("channel timeout", c.ChannelTimeout); err != nil {
+		return err
 	}
 	if c.TokenAuth && c.TokenKey == [32]byte{} {
 		return fmt.Errorf("comet: tokens by a key of zeros are no secret: it was not drawn")
@@ -122,8 +114,8 @@ type Service struct {
 	draining atomic.Uint32 // a Farewell; 0: it goes on
 	watching atomic.Uint64 // loops with connections of /psub
 
-	maxContent atomic.Int64 // Limits.MaxContentBytes
-	maxNamed   atomic.Int64 // Limits.MaxChannelsPerSubscription
+	limits atomic.Pointer[limits]
+	secret atomic.Pointer[[]byte] // Config.AdminSecret
 
 	mu    sync.Mutex
 	loops []*Loop
@@ -153,6 +145,7 @@ func NewService(cfg Config) (*Service, error) {
 		cfg: cfg, hub: h, origin: []byte(cfg.CORSOrigin),
 		version: []byte(cfg.Version), server: []byte("c1000k " + cfg.Version),
 	}
+	s.SetAdminSecret(cfg.AdminSecret)
 	return s, s.SetLimits(cfg.Limits())
 }
 

@@ -18,7 +18,7 @@ func (l *Loop) nameChannels() (ok bool) {
 	if l.par.Cnames < 2 {
 		return true
 	}
-	most := int(l.svc.maxNamed.Load())
+	most := l.svc.limits.Load().maxNamed
 	l.channels, l.params = wire.ParseChannels(l.channels, l.params, l.req.Query, most)
 	if len(l.channels) > most {
 		l.n.tooManyNamed++

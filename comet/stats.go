@@ -15,10 +15,12 @@ type counts struct {
 	streamOverruns, tokenErrors, closedChannels        uint64
 	watchersLost, barredPublishers, farewells          uint64
 	tooManyNamed, holding                              uint64
+	streams                                            uint64            // of holding
+	states                                             [numStates]uint64 // connections by state; of those that are free it says nothing
 }
 
 // numCounts is how many there are.
-const numCounts = 34
+const numCounts = 40
 
 // countNames are the counters as others see them, in the order of list.
 var countNames = []string{
@@ -31,7 +33,9 @@ var countNames = []string{
 	"stall_timeouts", "too_many_channels", "too_many_subscribers",
 	"inbox_behind", "caught_up", "no_memory", "wakes",
 	"stream_overruns", "token_errors", "channels_closed", "watchers_lost", "publishers_barred", "farewells",
-	"too_many_channels_named", "connections_held",
+	"too_many_channels_named",
+	"connections_reading", "connections_idle", "connections_polling", "connections_streaming",
+	"connections_watching", "connections_writing", "connections_closing",
 }
 
 func (c *counts) list() [numCounts]uint64 {
@@ -45,7 +49,9 @@ func (c *counts) list() [numCounts]uint64 {
 		c.stallTimeouts, c.tooManyChannels, c.tooManySubscribers,
 		c.behind, c.caughtUp, c.noMemory, c.wakes,
 		c.streamOverruns, c.tokenErrors, c.closedChannels, c.watchersLost, c.barredPublishers, c.farewells,
-		c.tooManyNamed, c.holding,
+		c.tooManyNamed,
+		c.states[stateReading], c.states[stateIdle], c.holding - c.streams, c.streams,
+		c.states[stateHeld] - c.holding, c.states[stateSending], c.states[stateClosing],
 	}
 }
 

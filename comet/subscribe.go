@@ -127,9 +127,12 @@ func (l *Loop) join(v hub.View, s uint32, next uint64) {
 // hold makes the connection, whose subscribers have their places, a held one;
 // false if there was no memory, and it is closing.
 func (l *Loop) hold(h uint32, r *conn) bool {
-	r.state = stateHeld
+	l.setState(r, stateHeld)
 	l.n.holding++
 	streams := r.mode().Streams()
+	if streams {
+		l.n.streams++
+	}
 	cb := l.par.Cb
 	if streams {
 		cb = nil
@@ -157,8 +160,11 @@ func (l *Loop) hold(h uint32, r *conn) bool {
 // detach makes r a connection that is held no more; the lists are the caller's.
 func (l *Loop) detach(r *conn) {
 	l.freeSubscriptions(r)
-	r.state = stateOpen
+	l.setState(r, stateReading) // until it is answered or closed, as it is next
 	l.n.holding--
+	if r.mode().Streams() {
+		l.n.streams--
+	}
 }
 
 // vacate is for a subscriber that is in no list any more.

@@ -28,7 +28,7 @@ func (l *Loop) setDeadline(h uint32, r *conn, at uint32) {
 // pollDeadline is when a poll accepted now gets its noop: the polling timeout
 // and a part of a second, so that those who came together do not leave so.
 func (l *Loop) pollDeadline() uint32 {
-	return l.tick + l.pollTicks + uint32(l.random.Uint64()%jitterTicks) + 1
+	return l.tick + l.svc.limits.Load().pollTicks + uint32(l.random.Uint64()%jitterTicks) + 1
 }
 
 // expire looks at connections whose timers have run out, in at most budget steps.
@@ -56,7 +56,7 @@ func (l *Loop) expire(budget int) {
 			default:
 				l.noop(h, r)
 			}
-		case stateOpen:
+		case stateReading, stateIdle:
 			if r.extra != 0 {
 				l.n.headerTimeouts++
 			} else {

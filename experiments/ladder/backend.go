@@ -194,10 +194,7 @@ func (b *backend) serverArgs(polling time.Duration) []string {
 
 // doorArgs is the part of it that an empty server has, too.
 func (b *backend) doorArgs() []string {
-	return []string{
-		"--engine=" + b.name, "--front=" + b.doors.FrontFlag(),
-		"--admin=" + b.doors.AdminAddr(), "--debug=" + b.doors.DebugAddr(),
-	}
+	return append([]string{"--engine=" + b.name}, b.doors.Args()...)
 }
 
 // logPath is the log of the backend's servers, one after the other.

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"c1000k/experiments/load/rawnet"
+	"c1000k/experiments/load/replies"
 )
 
 // Sizes of pushing.
@@ -137,34 +138,34 @@ func (c *adminConn) read(buf []byte, each func(reply, status int)) error {
 func (c *adminConn) replies(each func(reply, status int)) error {
 	rest := c.in
 	for len(rest) > 0 {
-		h, err := parseHead(rest)
+		h, err := replies.ParseHead(rest)
 		if err != nil {
 			return err
 		}
-		if h.size == 0 {
+		if h.Size == 0 {
 			break
 		}
 		size := 0
 		switch {
-		case h.chunked:
+		case h.Chunked:
 			var body int
-			_, body, c.scratch, err = chunks(rest[h.size:], c.scratch)
+			_, body, c.scratch, err = replies.Chunks(rest[h.Size:], c.scratch)
 			if err != nil {
 				return err
 			}
 			if body > 0 {
-				size = h.size + body
+				size = h.Size + body
 			}
-		case h.length < 0:
-			return errFrame
+		case h.Length < 0:
+			return replies.ErrFrame
 		default:
-			size = h.size + h.length
+			size = h.Size + h.Length
 		}
 		if size == 0 || size > len(rest) {
 			break
 		}
 		rest = rest[size:]
-		each(c.answered, h.status)
+		each(c.answered, h.Status)
 		c.answered++
 	}
 	c.in = c.in[:copy(c.in, rest)]

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"c1000k/experiments/load/replies"
 )
 
 // BroadcastOptions say what Broadcast sends.
@@ -45,7 +47,7 @@ func (g *Generator) Broadcast(ctx context.Context, o BroadcastOptions, report fu
 func (g *Generator) round(ctx context.Context, door *adminConn, report func(Progress)) (Round, error) {
 	before, cpu := g.sum(), g.cpuSeconds()
 	expected := before[cHeld]
-	op := g.begin(kindBroadcast, 1)
+	op := g.begin(replies.Broadcast, 1)
 	start := g.now()
 	op.due[0].Store(int64(start))
 	op.sent[0].Store(int64(start))

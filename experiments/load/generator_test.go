@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"c1000k/experiments/load/replies"
 )
 
 // startGenerator makes a generator that ends with the test.
@@ -123,11 +125,11 @@ func TestReopenReplays(t *testing.T) {
 // can fail.
 func TestFaultsAreCounted(t *testing.T) {
 	message := func(name string, seq int, live string) string {
-		m, _, err := parseMessage([]byte(strings.Trim(live, "[]\n")))
+		m, _, err := replies.ParseMessage([]byte(strings.Trim(live, "[]\n")))
 		if err != nil {
 			t.Fatal(err)
 		}
-		return fakeObject("data", name, seq, string(m.content))
+		return fakeObject("data", name, seq, string(m.Content))
 	}
 	for _, fault := range []struct {
 		name string

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"c1000k/experiments/load/replies"
 )
 
 // The histograms hold nanoseconds up to a minute, to three digits.
@@ -47,7 +49,7 @@ func microseconds(ns int64) float64 { return float64(ns) / 1e3 }
 // from others, and their times.
 type operation struct {
 	id   uint32
-	kind kind
+	kind replies.Kind
 	// Of each message, as nanoseconds of the generator's clock: when it was due
 	// and when it was sent. The sender writes, the reactors read.
 	due, sent []atomic.Int64
@@ -62,7 +64,7 @@ const (
 	indexStart      = 1 + operationDigits + 1
 )
 
-var kindLetters = [...]byte{kindData: 'p', kindBroadcast: 'b'}
+var kindLetters = [...]byte{replies.Data: 'p', replies.Broadcast: 'b'}
 
 // appendContent appends the content of message i.
 func (o *operation) appendContent(b []byte, i int) []byte {
@@ -86,15 +88,15 @@ func (o *operation) appendContent(b []byte, i int) []byte {
 }
 
 // index finds which message of the operation has the content.
-func (o *operation) index(m message) (int, bool) {
-	if m.kind != o.kind || len(m.content) != contentBytes || m.content[0] != kindLetters[o.kind] {
+func (o *operation) index(m replies.Message) (int, bool) {
+	if m.Kind != o.kind || len(m.Content) != contentBytes || m.Content[0] != kindLetters[o.kind] {
 		return 0, false
 	}
-	id, err := strconv.ParseUint(string(m.content[1:1+operationDigits]), 16, 32)
+	id, err := strconv.ParseUint(string(m.Content[1:1+operationDigits]), 16, 32)
 	if err != nil || uint32(id) != o.id {
 		return 0, false
 	}
-	i, ok := decimal(m.content[indexStart : indexStart+indexDigits])
+	i, ok := replies.Decimal(m.Content[indexStart : indexStart+indexDigits])
 	if !ok || i >= uint64(len(o.due)) {
 		return 0, false
 	}
@@ -102,7 +104,7 @@ func (o *operation) index(m message) (int, bool) {
 }
 
 // arrived notes the arrival of a message, if it belongs to the operation.
-func (o *operation) arrived(a *arrivals, m message, now time.Duration) bool {
+func (o *operation) arrived(a *arrivals, m replies.Message, now time.Duration) bool {
 	i, ok := o.index(m)
 	if !ok {
 		return false
@@ -131,7 +133,7 @@ type arrivals struct {
 }
 
 // begin makes a new operation of messages known to the reactors.
-func (g *Generator) begin(k kind, messages int) *operation {
+func (g *Generator) begin(k replies.Kind, messages int) *operation {
 	g.operations++
 	o := &operation{
 		id: g.operations, kind: k,

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"c1000k/experiments/fdtable"
+
+	"c1000k/experiments/load/replies"
 )
 
 // PushOptions say what Push sends.
@@ -48,7 +50,7 @@ func (g *Generator) Push(ctx context.Context, o PushOptions, report func(Progres
 	}
 
 	before, cpu := g.sum(), g.cpuSeconds()
-	p.op = g.begin(kindData, o.Count)
+	p.op = g.begin(replies.Data, o.Count)
 	thread := fdtable.GoShared(func(*fdtable.Table) { p.run() })
 	look := func(t totals) (int64, bool) {
 		// A number that was skipped is not waited for: it was not asked for again.

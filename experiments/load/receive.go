@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"c1000k/experiments/load/rawnet"
+	"c1000k/experiments/load/replies"
 )
 
 // firstSeq is the number that a held poll of a new channel asks for.
@@ -88,7 +89,7 @@ func (r *reactor) consume(slot uint32, c *record, data []byte, now time.Duration
 		data = *b
 	}
 	body, size, err := r.parse(c, &data)
-	if err != nil || len(data) > mostReplyBytes {
+	if err != nil || len(data) > replies.MostBytes {
 		r.die(c, cBadReplies)
 		return false
 	}
@@ -124,26 +125,26 @@ func (r *reactor) consume(slot uint32, c *record, data []byte, now time.Duration
 // server that sends it early costs no buffer.
 func (r *reactor) parse(c *record, data *[]byte) (body []byte, size int, err error) {
 	if c.flags&flagHead == 0 {
-		h, err := parseHead(*data)
-		if err != nil || h.size == 0 {
+		h, err := replies.ParseHead(*data)
+		if err != nil || h.Size == 0 {
 			return nil, 0, err
 		}
 		switch {
-		case h.status != 200:
-			return nil, 0, errHead
-		case h.chunked:
+		case h.Status != 200:
+			return nil, 0, replies.ErrHead
+		case h.Chunked:
 			c.flags |= flagHead
-			*data = (*data)[h.size:]
-		case h.length < 0:
-			return nil, 0, errFrame
-		case len(*data) < h.size+h.length:
+			*data = (*data)[h.Size:]
+		case h.Length < 0:
+			return nil, 0, replies.ErrFrame
+		case len(*data) < h.Size+h.Length:
 			return nil, 0, nil
 		default:
-			size = h.size + h.length
-			return (*data)[h.size:size], size, nil
+			size = h.Size + h.Length
+			return (*data)[h.Size:size], size, nil
 		}
 	}
-	body, size, r.scratch, err = chunks(*data, r.scratch)
+	body, size, r.scratch, err = replies.Chunks(*data, r.scratch)
 	return body, size, err
 }
 
@@ -202,8 +203,8 @@ func (r *reactor) answer(c *record, body []byte, now time.Duration) (again, ok b
 			}
 			body = body[1:]
 		}
-		m, rest, err := parseMessage(body)
-		if err != nil || m.seq > math.MaxUint32 {
+		m, rest, err := replies.ParseMessage(body)
+		if err != nil || m.Kind == replies.Gap || m.Seq > math.MaxUint32 {
 			return false, false
 		}
 		if !r.object(c, m, array, now) {
@@ -217,29 +218,29 @@ var newline = []byte("\n")
 
 // object takes one object. It returns false if the connection shall not poll
 // again.
-func (r *reactor) object(c *record, m message, array bool, now time.Duration) bool {
+func (r *reactor) object(c *record, m replies.Message, array bool, now time.Duration) bool {
 	var name [1 + nameDigits]byte
 	name[0] = 'c'
 	putName(name[:], len(name), c.channel)
-	if !bytes.Equal(m.cname, name[:]) {
+	if !bytes.Equal(m.Cname, name[:]) {
 		r.tally.add(cMisdelivered, 1)
 		return true
 	}
-	switch m.kind {
-	case kindData, kindBroadcast:
+	switch m.Kind {
+	case replies.Data, replies.Broadcast:
 		c.flags = c.flags&^flagJumped | flagAnswered
 		r.number(c, m, now)
-	case kindNextSeq:
-		return r.nextSeq(c, uint32(m.seq), array)
-	case kindNoop:
+	case replies.NextSeq:
+		return r.nextSeq(c, uint32(m.Seq), array)
+	case replies.Noop:
 		c.flags |= flagAnswered
 		r.tally.add(cNoops, 1)
-	case kindClose:
+	case replies.Close:
 		// The channel is gone; the next poll makes a new one and is told its
 		// number.
 		c.flags = c.flags&^flagJumped | flagAnswered
 		r.tally.add(cCloses, 1)
-	case kindRefusal:
+	case replies.Refusal:
 		r.tally.add(cRefusedPolls, 1)
 		return false
 	}
@@ -248,9 +249,9 @@ func (r *reactor) object(c *record, m message, array bool, now time.Duration) bo
 
 // number checks the number of a message, and notes its arrival if it belongs to
 // the operation under way.
-func (r *reactor) number(c *record, m message, now time.Duration) {
+func (r *reactor) number(c *record, m replies.Message, now time.Duration) {
 	r.tally.add(cMessages, 1)
-	verdict, skipped := c.take(uint32(m.seq))
+	verdict, skipped := c.take(uint32(m.Seq))
 	switch verdict {
 	case afterGap:
 		r.tally.add(cLost, int64(skipped))

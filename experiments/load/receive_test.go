@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"c1000k/experiments/load/rawnet"
+	"c1000k/experiments/load/replies"
 )
 
 // testReactor is a reactor without a thread, for the parts that need none.
@@ -144,7 +145,7 @@ func TestBadReplies(t *testing.T) {
 		"chunk of many digits": fakeHead + "000000001\r\n",
 		"chunk longer":         fakeHead + "3\r\n" + object + "\r\n0\r\n\r\n",
 		"trailer":              fakeHead + fmt.Sprintf("%x\r\n%s\r\n0\r\nX: y\r\n\r\n", len(object), object),
-		"head without end":     "HTTP/1.1 200 OK\r\n" + strings.Repeat("x", mostHeadBytes),
+		"head without end":     "HTTP/1.1 200 OK\r\n" + strings.Repeat("x", replies.MostHeadBytes),
 		"key order":            fakeHead + fakeChunk(`{"cname":"c0000002","type":"data","seq":1,"content":"x"}`+"\n"),
 		"unknown type":         fakeHead + fakeChunk(fakeObject("thing", "c0000002", 1, "x")+"\n"),
 		"seq no number":        fakeHead + fakeChunk(strings.Replace(object, `:1,`, `:-1,`, 1)+"\n"),
@@ -210,7 +211,7 @@ func FuzzReply(f *testing.F) {
 		if whole != cutUp {
 			t.Fatalf("whole: %s; cut at %d: %s", whole, cut, cutUp)
 		}
-		if m, rest, err := parseMessage(reply); err == nil && !bytes.HasSuffix(reply, rest) {
+		if m, rest, err := replies.ParseMessage(reply); err == nil && !bytes.HasSuffix(reply, rest) {
 			t.Fatalf("%+v leaves %q, which is not the end of it", m, rest)
 		}
 	})

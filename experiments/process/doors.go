@@ -40,6 +40,11 @@ func (d Doors) AdminAddr() string { return net.JoinHostPort(d.Host, strconv.Itoa
 // DebugAddr is the address of the debug door.
 func (d Doors) DebugAddr() string { return net.JoinHostPort(d.Host, strconv.Itoa(d.Debug)) }
 
+// Args are the server's flags for them.
+func (d Doors) Args() []string {
+	return []string{"--front=" + d.FrontFlag(), "--admin=" + d.AdminAddr(), "--debug=" + d.DebugAddr()}
+}
+
 // FrontAddrs lists the front doors.
 func (d Doors) FrontAddrs() []string {
 	var addrs []string

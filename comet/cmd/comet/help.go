@@ -48,10 +48,13 @@ Signals:
                     /readyz answers 503 from the first on
   SIGHUP            read file and environment again. What changes: --log-level, --drain,
                     --drain-timeout; the address lists, for connections made from then
-                    on; --max-subscribers-per-channel, --max-channels-per-subscription,
+                    on; the secret, also where only its file's content changed, for the
+                    next request; --polling-timeout, --header-timeout, --idle-timeout
+                    and --stall-timeout, for what begins from then on;
+                    --max-subscribers-per-channel, --max-channels-per-subscription,
                     --max-content-bytes, --max-message-bytes and --channel-buffer-bytes,
-                    for what comes from then on. Whatever else changed is logged and needs a restart. An
-                    error leaves everything as it was
+                    for what comes from then on. Whatever else changed, --channel-timeout too, is logged and
+                    needs a restart. An error leaves everything as it was
 
 Exit codes:
   0   stopped by a signal, --help or --version

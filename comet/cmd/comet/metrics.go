@@ -26,11 +26,17 @@ const (
 var serviceMetrics = []metric{
 	{"connections_opened", "comet_connections_opened_total", "", "", counts, "Connections accepted, both doors."},
 	{"connections_closed", "comet_connections_closed_total", "", "", counts, "Connections that ended."},
-	{"connections_held", "comet_connections", "state", "held", gauges, "Connections open now: held, with subscribers that wait; other, between requests, being answered or closing."},
 	{"hangups", "comet_hangups_total", "", "", counts, "Connections that the peer ended or that failed."},
 	{"requests", "comet_requests_total", "", "", counts, "Requests, both doors."},
 	{"bad_requests", "comet_bad_requests_total", "", "", counts, "Requests refused for their form, method, path or parameters."},
 	{"subscribers", "comet_subscribers", "", "", gauges, "Subscribers held: waiting polls and streams, each in every channel that it names."},
+	{"connections_reading", "comet_connections", "state", "reading", gauges, "Connections open now, both doors: reading, a request has begun or is the first; idle, between requests; poll, stream and watcher, held for a long-poll, a stream of messages, /psub; writing, the reply is on its way; closing."},
+	{"connections_idle", "comet_connections", "state", "idle", gauges, ""},
+	{"connections_polling", "comet_connections", "state", "poll", gauges, ""},
+	{"connections_streaming", "comet_connections", "state", "stream", gauges, ""},
+	{"connections_watching", "comet_connections", "state", "watcher", gauges, ""},
+	{"connections_writing", "comet_connections", "state", "writing", gauges, ""},
+	{"connections_closing", "comet_connections", "state", "closing", gauges, ""},
 	{"published", "comet_messages_published_total", "kind", "push", counts, "Messages published: pushes to one channel, broadcasts to all."},
 	{"broadcasts", "comet_messages_published_total", "kind", "broadcast", counts, ""},
 	{"publishes_refused", "comet_publishes_refused_total", "", "", counts, "Requests at the admin door answered with a status of 400 or above."},
@@ -132,12 +138,6 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	channels, connections := c.served.service.RecordBytes()
 	send(c.descs["comet_memory_bytes"], gauges, float64(channels), "channels")
 	send(c.descs["comet_memory_bytes"], gauges, float64(connections), "connections")
-
-	// The counters are read one after another: a difference may be off by those
-	// that came or left meanwhile, but shall not be negative.
-	held := stats["connections_held"]
-	open := max(stats["connections_opened"], stats["connections_closed"]) - stats["connections_closed"]
-	send(c.descs["comet_connections"], gauges, float64(max(open, held)-held), "other")
 
 	c.collectLoops(out)
 	for _, s := range c.served.engine.Stats() {

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -166,6 +167,98 @@ func TestAccess(t *testing.T) {
 			t.Errorf("by a trusted proxy for a client that is denied: %d", got)
 		}
 	})
+}
+
+// TestReloadSecret proves that a hang-up signal puts another secret into force, on
+// connections that are open too, that a file without one leaves the old one, and
+// that a server without the file asks for none.
+func TestReloadSecret(t *testing.T) {
+	secret := filepath.Join(t.TempDir(), "secret")
+	path := configFile(t, fmt.Sprintf("admin-secret-file = %q", secret))
+	rewrite(t, secret, "sesame\n")
+	s := start(t, "--engine", "epoll", "--config", path)
+	expect := func(word string, want int) {
+		t.Helper()
+		if got := s.status("/push?cname=a&content=b", http.Header{"Authorization": {"Bearer " + word}}); got != want {
+			t.Errorf("with %q: %d, want %d", word, got, want)
+		}
+	}
+	open, err := net.Dial("tcp", s.admin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer open.Close()
+	ask := func(word string) string {
+		t.Helper()
+		fmt.Fprintf(open, "GET /push?cname=a&content=b HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer %s\r\n\r\n", word)
+		open.SetReadDeadline(time.Now().Add(patience))
+		b := make([]byte, 1000)
+		n, err := open.Read(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b[:n])
+	}
+	expect("sesame", http.StatusOK)
+	if got := ask("sesame"); !strings.Contains(got, " 200 ") {
+		t.Errorf("on a connection that stays: %s", got)
+	}
+
+	rewrite(t, secret, "\n")
+	s.signal(syscall.SIGHUP)
+	s.waitFor(`level=ERROR msg="reload: the settings in force stay.*the file is empty`)
+	expect("sesame", http.StatusOK)
+
+	rewrite(t, secret, "abracadabra")
+	s.signal(syscall.SIGHUP)
+	s.waitFor(`msg=reloaded admin-secret=another`)
+	expect("sesame", http.StatusUnauthorized)
+	expect("abracadabra", http.StatusOK)
+	if got := ask("sesame"); !strings.Contains(got, " 401 ") {
+		t.Errorf("on a connection that was open before, with the old secret: %s", got)
+	}
+	if strings.Contains(s.log.String(), "abracadabra") {
+		t.Error("the secret is in the log")
+	}
+
+	rewrite(t, path, "")
+	s.signal(syscall.SIGHUP)
+	s.waitFor(`msg=reloaded admin-secret-file="" admin-secret=another`)
+	expect("", http.StatusOK)
+}
+
+// TestReloadTimeouts proves that a hang-up signal changes timeouts for what begins
+// from then on: of requests, between them, of polls, and what /ping and /sign tell.
+func TestReloadTimeouts(t *testing.T) {
+	path := configFile(t, "polling-timeout = \"10m\"\nheader-timeout = \"10m\"\nidle-timeout = \"10m\"")
+	s := start(t, "--engine", "epoll", "--config", path)
+	rewrite(t, path, "polling-timeout = \"1s\"\nheader-timeout = \"200ms\"\nidle-timeout = \"300ms\"\nstall-timeout = \"7s\"")
+	s.signal(syscall.SIGHUP)
+	s.waitFor(`msg=reloaded polling-timeout=1s header-timeout=200ms idle-timeout=300ms stall-timeout=7s`)
+	if got := s.get("http://" + s.front + "/ping"); !strings.Contains(got, `"sub_timeout":1}`) {
+		t.Errorf("ping: %s", got)
+	}
+	if got := s.get("http://" + s.admin + "/sign?cname=b"); !strings.Contains(got, `"sub_timeout":1}`) {
+		t.Errorf("sign: %s", got)
+	}
+	// By the old timeouts none of these would end before the test is given up.
+	if got := s.get("http://" + s.front + "/sub?cname=a&seq=1"); !strings.Contains(got, `"noop"`) {
+		t.Errorf("a poll: %s", got)
+	}
+	for _, bytes := range []string{"GET /sub", "GET /ping HTTP/1.1\r\nHost: h\r\n\r\n"} {
+		c, err := net.Dial("tcp", s.front)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		fmt.Fprint(c, bytes)
+		c.SetReadDeadline(time.Now().Add(patience))
+		if _, err := io.ReadAll(c); err != nil {
+			t.Errorf("after %q the server does not end the connection: %v", bytes, err)
+		}
+	}
+	s.waitForMetric(`comet_timeouts_total{kind="header"} 1`)
+	s.waitForMetric(`comet_timeouts_total{kind="idle"}`)
 }
 
 // TestReloadLimits proves that a hang-up signal changes limits for what comes

@@ -9,6 +9,7 @@ import (
 // reloadable are the settings that change while the server runs.
 var reloadable = []string{
 	"log-level", "admin-allow", "admin-deny", "trusted-proxies", "drain", "drain-timeout",
+	"polling-timeout", "header-timeout", "idle-timeout", "stall-timeout", "admin-secret-file",
 	"max-subscribers-per-channel", "max-channels-per-subscription", "max-content-bytes", "max-message-bytes", "channel-buffer-bytes",
 }
 
@@ -36,7 +37,8 @@ func (r *running) reload() {
 		}
 	}
 	if !bytes.Equal(next.secret, r.options.secret) {
-		left = append(left, "content of admin-secret-file", "another")
+		r.service.SetAdminSecret(next.secret)
+		taken = append(taken, "admin-secret", "another")
 	}
 	r.options = r.options.with(next)
 	r.options.setAccess(r.service)
@@ -56,7 +58,7 @@ func (r *running) reload() {
 func (o *options) with(next *options) *options {
 	c := *o
 	c.LogLevel, c.Drain, c.DrainTimeout = next.LogLevel, next.Drain, next.DrainTimeout
-	c.access = next.access
+	c.access, c.secret = next.access, next.secret
 	c.given = o.given.with(next.given)
 	c.inForce = o.inForce.with(next.inForce)
 	return &c

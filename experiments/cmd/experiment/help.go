@@ -42,6 +42,17 @@ object and else estimated.`,
 It holds what it opened until Enter, so that the server's memory can be read with top or ps;
 the end of the input ends it. It connects to this machine only. A server that answers the
 polls at once, as icomet does to polls without seq, is told: it holds no subscription.`,
+	"soak": `
+  experiment soak                                      ten minutes of it, 20,000 connections, on both engines
+  experiment soak --time 20s --connections 300         a first look
+  experiment soak --engines epoll --seed 7             one engine, with the draws of an earlier run
+
+Clients of every mode come and go, read slowly, break off; publishers push, pub, broadcast,
+clear, close and sign; watchers read /psub. The number of each message is checked, and what
+may be missing is known: what was cleared or closed, and what is older than the history, of
+which the client must be told. At the end all leave, the channels expire, and the server
+must hold nothing more than when it started. The first faults are told in full, the exit code
+is 1 then, and the servers' logs are kept. Ctrl-C tells what was counted until then.`,
 	"report": `
   experiment report results/20260101-120000-ladder
 

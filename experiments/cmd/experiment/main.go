@@ -53,6 +53,7 @@ type commands struct {
 	Benchmark benchmarkCommand `cmd:"" help:"The article's tool: open long-polls to any server of the protocol, with Enter at each step."`
 	Turns     turnsCommand     `cmd:"" help:"What a delivery with its next poll costs, as a multiple of the floor of the same run."`
 	Proxy     proxyCommand     `cmd:"" help:"What a held connection costs behind nginx, with and without TLS."`
+	Soak      soakCommand      `cmd:"" help:"Everything at once, for long: is nothing lost, and is nothing left?"`
 
 	Load        loadCommand        `cmd:"" hidden:"" help:"The load process of a ladder; it is spoken to in lines of JSON."`
 	FloorAccept floorAcceptCommand `cmd:"" hidden:"" help:"The server of the bare accept floor; it is spoken to in lines."`

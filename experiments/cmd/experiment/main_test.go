@@ -36,6 +36,7 @@ func TestHelp(t *testing.T) {
 	for command, want := range map[string][]string{
 		"":          {"scripts/experiment --quick", "Exit codes", "130"},
 		"ladder":    {"--backends", "--broadcast-at", "experiment ladder --server", "Ctrl-C"},
+		"soak":      {"--connections", "--seed", "experiment soak --time", "Ctrl-C", "exit code"},
 		"report":    {"experiment report results/", "byte for byte"},
 		"profdiff":  {"--messages-a", "experiment profdiff"},
 		"benchmark": {"--ports", "experiment benchmark 127.0.0.1 8100"},

@@ -2,10 +2,22 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 
 	"c1000k/experiments/floor"
 	"c1000k/experiments/load"
 )
+
+// serverPath is the server's program that was asked for: by default comet beside
+// this one.
+func serverPath(asked string) (string, error) {
+	if asked != "" {
+		return asked, nil
+	}
+	self, err := os.Executable()
+	return filepath.Join(filepath.Dir(self), "comet"), err
+}
 
 // loadCommand is the load process that a ladder starts.
 type loadCommand struct {

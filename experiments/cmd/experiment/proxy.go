@@ -32,13 +32,9 @@ func (c *proxyCommand) Run(e *environment) error {
 	if c.Repetitions < 1 || len(c.Steps) == 0 {
 		return usageError{fmt.Errorf("--repetitions=%d --steps=%v: want one of each at least", c.Repetitions, c.Steps)}
 	}
-	server := c.Server
-	if server == "" {
-		self, err := os.Executable()
-		if err != nil {
-			return err
-		}
-		server = filepath.Join(filepath.Dir(self), "comet")
+	server, err := serverPath(c.Server)
+	if err != nil {
+		return err
 	}
 	if err := os.MkdirAll(c.Results, 0o755); err != nil {
 		return err

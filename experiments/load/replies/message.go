@@ -1,28 +1,32 @@
-package load
+// Package replies reads what a comet server sends: the heads and chunks of its
+// replies, and the objects of the protocol in them. It is strict: what the
+// protocol fixes to the byte is taken in no other form.
+package replies
 
 import (
 	"bytes"
 	"errors"
 )
 
-// kind is the type of a message object.
-type kind uint8
+// Kind is the type of a message object.
+type Kind uint8
 
 const (
-	kindData kind = iota
-	kindBroadcast
-	kindNextSeq
-	kindNoop
-	kindClose
-	kindRefusal // 401, 429
+	Data Kind = iota
+	Broadcast
+	NextSeq
+	Noop
+	Close
+	Gap     // only to those who ask with gap=1
+	Refusal // 401, 429
 )
 
-// message is one object of a reply. Its slices lie in the reply.
-type message struct {
-	kind    kind
-	cname   []byte // as it stands between the quotes
-	seq     uint64
-	content []byte // as it stands between the quotes
+// Message is one object of a reply. Its slices lie in the reply.
+type Message struct {
+	Kind    Kind
+	Cname   []byte // as it stands between the quotes
+	Seq     uint64
+	Content []byte // as it stands between the quotes
 }
 
 var errMessage = errors.New("a reply is not a message of the protocol")
@@ -34,18 +38,18 @@ var (
 	keyContent = []byte(`,"content":"`)
 )
 
-// parseMessage reads the object at the start of data and returns what follows.
+// ParseMessage reads the object at the start of data and returns what follows.
 // The protocol fixes the keys and their order to the byte, so nothing else is
 // taken.
-func parseMessage(data []byte) (m message, rest []byte, err error) {
+func ParseMessage(data []byte) (m Message, rest []byte, err error) {
 	var typ []byte
 	if typ, data, err = textAfter(data, keyType); err != nil {
 		return m, nil, err
 	}
-	if m.kind, err = kindOf(typ); err != nil {
+	if m.Kind, err = kindOf(typ); err != nil {
 		return m, nil, err
 	}
-	if m.cname, data, err = textAfter(data, keyCname); err != nil {
+	if m.Cname, data, err = textAfter(data, keyCname); err != nil {
 		return m, nil, err
 	}
 	if !bytes.HasPrefix(data, keySeq) {
@@ -56,12 +60,12 @@ func parseMessage(data []byte) (m message, rest []byte, err error) {
 	if comma < 0 {
 		return m, nil, errMessage
 	}
-	seq, ok := decimal(data[:comma])
+	seq, ok := Decimal(data[:comma])
 	if !ok {
 		return m, nil, errMessage
 	}
-	m.seq = seq
-	if m.content, data, err = textAfter(data[comma:], keyContent); err != nil {
+	m.Seq = seq
+	if m.Content, data, err = textAfter(data[comma:], keyContent); err != nil {
 		return m, nil, err
 	}
 	if len(data) == 0 || data[0] != '}' {
@@ -94,20 +98,22 @@ func textAfter(data, key []byte) (text, rest []byte, err error) {
 	}
 }
 
-func kindOf(typ []byte) (kind, error) {
+func kindOf(typ []byte) (Kind, error) {
 	switch string(typ) {
 	case "data":
-		return kindData, nil
+		return Data, nil
 	case "broadcast":
-		return kindBroadcast, nil
+		return Broadcast, nil
 	case "next_seq":
-		return kindNextSeq, nil
+		return NextSeq, nil
 	case "noop":
-		return kindNoop, nil
+		return Noop, nil
 	case "close":
-		return kindClose, nil
+		return Close, nil
+	case "gap":
+		return Gap, nil
 	case "401", "429":
-		return kindRefusal, nil
+		return Refusal, nil
 	}
 	return 0, errMessage
 }

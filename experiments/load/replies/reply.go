@@ -1,29 +1,29 @@
-package load
+package replies
 
 import (
 	"bytes"
 	"errors"
 )
 
-// Limits of a reply.
+// Limits of a reply, in bytes.
 const (
-	mostHeadBytes  = 8 << 10
-	mostReplyBytes = 4 << 20
+	MostHeadBytes = 8 << 10
+	MostBytes     = 4 << 20
 )
 
 // Errors of a reply that no client could use.
 var (
-	errHead   = errors.New("the head of a reply is not HTTP/1.1")
-	errFrame  = errors.New("the body of a reply has neither a length nor valid chunks")
+	ErrHead   = errors.New("the head of a reply is not HTTP/1.1")
+	ErrFrame  = errors.New("the body of a reply has neither a length nor valid chunks")
 	errLength = errors.New("a reply is longer than is taken")
 )
 
-// head is what matters of a reply's head.
-type head struct {
-	size    int // bytes, the empty line included
-	status  int
-	chunked bool
-	length  int // -1: not said
+// Head is what matters of a reply's head.
+type Head struct {
+	Size    int // bytes, the empty line included
+	Status  int
+	Chunked bool
+	Length  int // -1: not said
 }
 
 var (
@@ -36,26 +36,26 @@ var (
 	chunkedLastBytes = []byte("\r\n")
 )
 
-// parseHead reads the head at the start of data. A size of 0 means that it is
+// ParseHead reads the head at the start of data. A size of 0 means that it is
 // not all there.
-func parseHead(data []byte) (head, error) {
+func ParseHead(data []byte) (Head, error) {
 	end := bytes.Index(data, headEnd)
 	if end < 0 {
-		if len(data) > mostHeadBytes {
-			return head{}, errHead
+		if len(data) > MostHeadBytes {
+			return Head{}, ErrHead
 		}
-		return head{}, nil
+		return Head{}, nil
 	}
-	h := head{size: end + len(headEnd), length: -1}
+	h := Head{Size: end + len(headEnd), Length: -1}
 	lines := data[:end+len(lineEnd)]
 	if len(lines) < len(httpVersion)+len("200\r\n") || !bytes.HasPrefix(lines, httpVersion) {
-		return head{}, errHead
+		return Head{}, ErrHead
 	}
-	status, ok := decimal(lines[len(httpVersion) : len(httpVersion)+3])
+	status, ok := Decimal(lines[len(httpVersion) : len(httpVersion)+3])
 	if !ok {
-		return head{}, errHead
+		return Head{}, ErrHead
 	}
-	h.status = int(status)
+	h.Status = int(status)
 	for {
 		lines = lines[bytes.IndexByte(lines, '\n')+1:]
 		if len(lines) == 0 {
@@ -65,14 +65,14 @@ func parseHead(data []byte) (head, error) {
 		switch lines[0] | 0x20 {
 		case 't':
 			value, ok := headerValue(lines, nameChunked)
-			h.chunked = h.chunked || ok && bytes.EqualFold(value, valueChunked)
+			h.Chunked = h.Chunked || ok && bytes.EqualFold(value, valueChunked)
 		case 'c':
 			if value, ok := headerValue(lines, nameLength); ok {
-				n, ok := decimal(value)
-				if !ok || n > mostReplyBytes {
-					return head{}, errFrame
+				n, ok := Decimal(value)
+				if !ok || n > MostBytes {
+					return Head{}, ErrFrame
 				}
-				h.length = int(n)
+				h.Length = int(n)
 			}
 		}
 	}
@@ -88,8 +88,8 @@ func headerValue(lines, name []byte) ([]byte, bool) {
 	return bytes.TrimSpace(line), true
 }
 
-// decimal reads digits and nothing else.
-func decimal(digits []byte) (uint64, bool) {
+// Decimal reads digits and nothing else.
+func Decimal(digits []byte) (uint64, bool) {
 	if len(digits) == 0 || len(digits) > 19 {
 		return 0, false
 	}
@@ -103,14 +103,14 @@ func decimal(digits []byte) (uint64, bool) {
 	return n, true
 }
 
-// chunks reads a chunked body at the start of data. A size of 0 means that it is
+// Chunks reads a chunked body at the start of data. A size of 0 means that it is
 // not all there. A body of one chunk, the usual case, stays where it is; one of
 // several is gathered in scratch, which is returned for the next call.
-func chunks(data, scratch []byte) (body []byte, size int, kept []byte, err error) {
+func Chunks(data, scratch []byte) (body []byte, size int, kept []byte, err error) {
 	scratch = scratch[:0]
 	rest := data
 	for pieces := 0; ; pieces++ {
-		length, line, err := chunkSize(rest)
+		length, line, err := ChunkSize(rest)
 		if err != nil || line == 0 {
 			return nil, 0, scratch, err
 		}
@@ -120,7 +120,7 @@ func chunks(data, scratch []byte) (body []byte, size int, kept []byte, err error
 				return nil, 0, scratch, nil
 			}
 			if !bytes.HasPrefix(rest, chunkedLastBytes) {
-				return nil, 0, scratch, errFrame // trailers are not of this protocol
+				return nil, 0, scratch, ErrFrame // trailers are not of this protocol
 			}
 			return body, len(data) - len(rest) + len(chunkedLastBytes), scratch, nil
 		}
@@ -128,7 +128,7 @@ func chunks(data, scratch []byte) (body []byte, size int, kept []byte, err error
 			return nil, 0, scratch, nil
 		}
 		if !bytes.HasPrefix(rest[length:], lineEnd) {
-			return nil, 0, scratch, errFrame
+			return nil, 0, scratch, ErrFrame
 		}
 		piece := rest[:length]
 		rest = rest[length+len(lineEnd):]
@@ -144,9 +144,9 @@ func chunks(data, scratch []byte) (body []byte, size int, kept []byte, err error
 	}
 }
 
-// chunkSize reads the line that begins a chunk: its size in hexadecimal. A line
+// ChunkSize reads the line that begins a chunk: its size in hexadecimal. A line
 // of 0 bytes means that it is not all there.
-func chunkSize(data []byte) (length, line int, err error) {
+func ChunkSize(data []byte) (length, line int, err error) {
 	const mostDigits = 8
 	for i, c := range data {
 		switch {
@@ -159,17 +159,17 @@ func chunkSize(data []byte) (length, line int, err error) {
 				return 0, 0, nil
 			}
 			if data[i+1] != '\n' {
-				return 0, 0, errFrame
+				return 0, 0, ErrFrame
 			}
-			if length > mostReplyBytes {
+			if length > MostBytes {
 				return 0, 0, errLength
 			}
 			return length, i + len(lineEnd), nil
 		default:
-			return 0, 0, errFrame
+			return 0, 0, ErrFrame
 		}
 		if i == mostDigits {
-			return 0, 0, errFrame
+			return 0, 0, ErrFrame
 		}
 	}
 	return 0, 0, nil
