@@ -62,10 +62,13 @@ type Loop struct {
 
 	wake uint64 // loops that have got entries since the last turn
 	more bool   // the turn left work behind
+	// batchOver: the request took as long as a slice may. Replies to what is
+	// pipelined do not go out with its own.
+	batchOver bool
 
 	// Scratch memory, reused.
 	reply, body, name, esc, params []byte
-	acks                           []byte
+	acks, listed                   []byte
 	walkName                       []byte // of the walk's channel; kept from turn to turn
 	msgs                           []hub.Msg
 	date                           [wire.DateBytes]byte

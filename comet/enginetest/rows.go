@@ -84,7 +84,7 @@ var recordings = []row{
 // table can hold name their row in elsewhere.
 func allExchanges() [][]exchange {
 	return [][]exchange{replies, sequence, noHistory, adminReplies, infoReplies, limitReplies, noChannelReplies, refusals,
-		streams, streamLimits, signed, closings, noChannelSigns, unsigned, extensions}
+		streams, streamLimits, signed, closings, noChannelSigns, unsigned, extensions, listings}
 }
 
 // elsewhere are the rows that a test of its own repeats, and that test's name.

@@ -43,6 +43,8 @@ func Run(t *testing.T, f Factory) {
 		{"Extensions", testExtensions},
 		{"Presence", testPresence},
 		{"PresenceOfMany", testPresenceOfMany},
+		{"List", testList},
+		{"ListOfMany", testListOfMany},
 		{"Access", testAccess},
 		{"Secret", testSecret},
 		{"Drain", testDrain},

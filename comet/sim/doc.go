@@ -23,6 +23,8 @@
 //   - Every reply, whole and byte by byte, against what the model says it may be;
 //     a stream send by send: its beginning, each message once and in order,
 //     noops that count up, its end, which must have a reason.
+//   - Lists of channels, page by page against what there was when the page was made,
+//     and whole: a channel that was there throughout is in it once.
 //   - Progress: when the kernel has delivered everything and no loop has
 //     anything to do, no poll waits for a message that was published and no
 //     request waits to be read.
@@ -42,7 +44,7 @@
 //
 // go test ./comet/sim runs two hundred seeds; C1000K_SIM_SEEDS=1000 as many as
 // it says. A failure names its seed, and C1000K_SIM_SEED=N runs that one alone
-// and tells the calls before the failure. With the build tag plant nine bugs
+// and tells the calls before the failure. With the build tag plant ten bugs
 // can be switched on in the core, and the tests called Planted prove that each
 // is found.
 //

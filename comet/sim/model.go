@@ -14,7 +14,7 @@ import (
 type ask struct {
 	id    int
 	style style
-	// kind is sub, push, broadcast, info, check, sign, close, clear or bad.
+	// kind is sub, push, broadcast, info, check, sign, close, clear, list or bad.
 	kind    string
 	channel string
 	seq     int // of a sub
@@ -27,6 +27,11 @@ type ask struct {
 	targets []string // of a push: its channels, the first of them is channel
 	ack     bool
 	expires int // of a sign
+	// Of a list: what it is a page of, the most channels of it, and what it may say
+	// of each channel.
+	tour     *tour
+	limit    int
+	listings map[string]listing
 
 	sock      *socket
 	end       int   // the request's last byte, counted over the connection

@@ -62,3 +62,6 @@ func TestPlantedLostClose(t *testing.T) { findPlanted(t, plant.LostClose) }
 // TestPlantedStuckNumber proves that a stream whose number does not move on is
 // found.
 func TestPlantedStuckNumber(t *testing.T) { findPlanted(t, plant.StuckNumber) }
+
+// TestPlantedSkippedPlace proves that a channel that a list leaves out is found.
+func TestPlantedSkippedPlace(t *testing.T) { findPlanted(t, plant.SkippedPlace) }

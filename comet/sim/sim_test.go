@@ -97,6 +97,7 @@ var happens = []string{
 	"delivered", "replayed", "noops", "send_errors", "stale_completions", "readers_paused",
 	"header_timeouts", "idle_timeouts", "stall_timeouts", "too_many_channels", "too_many_subscribers",
 	"inbox_behind", "caught_up", "wakes", "stream_overruns", "token_errors", "channels_closed",
+	"tours", // lists read to their end, which the simulator counts
 }
 
 // tell runs one seed and, if it fails, says what came before.

@@ -140,6 +140,9 @@ func (s *socket) take() {
 			w.model.sign(a)
 		case "close", "clear":
 			w.model.end(a)
+		case "list":
+			w.model.list(a)
+			s.busy = !a.badLimit() // what is pipelined behind it waits until it has gone
 		case "info":
 			c := w.model.channels[a.channel]
 			w.model.settle(c)
@@ -352,6 +355,8 @@ func (s *socket) judge(a *ask, reply string) {
 		w.fail("%v: reply %q, want %d to %d subscribers", a, reply, a.low, a.high)
 	case "push":
 		w.model.observePush(a, reply)
+	case "list":
+		w.model.observeList(a, reply)
 	default:
 		w.model.observe(a, reply)
 	}

@@ -47,6 +47,7 @@ type world struct {
 	castLoop *loop // the loop that carries it out
 	closes   int   // channels that clients have asked to close
 	overruns int   // streams that were closed since they could not follow
+	tours    int   // lists that were read to their end
 	// What publishers were told, for subscribers: by channel.
 	tokens map[string]string
 

@@ -31,4 +31,6 @@ const (
 	LostClose
 	// StuckNumber does not move a stream's number on when a walk gave it a message.
 	StuckNumber
+	// SkippedPlace has the next page of a list begin a place too far.
+	SkippedPlace
 )
