@@ -192,12 +192,7 @@ func (b *backend) serverArgs(polling time.Duration) []string {
 }
 
 // doorArgs is the part of it that an empty server has, too.
-func (b *backend) doorArgs() []string {
-	return []string{
-		"--engine=" + b.name, "--front=" + b.doors.FrontFlag(),
-		"--admin=" + b.doors.AdminAddr(), "--debug=" + b.doors.DebugAddr(),
-	}
-}
+func (b *backend) doorArgs() []string { return b.doors.args(b.name) }
 
 // logPath is the log of the backend's servers, one after the other.
 func (b *backend) logPath() string {

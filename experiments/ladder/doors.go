@@ -40,6 +40,13 @@ func (d Doors) AdminAddr() string { return net.JoinHostPort(d.Host, strconv.Itoa
 // DebugAddr is the address of the debug door.
 func (d Doors) DebugAddr() string { return net.JoinHostPort(d.Host, strconv.Itoa(d.Debug)) }
 
+// args are the flags of a server that has these doors.
+func (d Doors) args(engine string) []string {
+	return []string{
+		"--engine=" + engine, "--front=" + d.FrontFlag(), "--admin=" + d.AdminAddr(), "--debug=" + d.DebugAddr(),
+	}
+}
+
 // FrontAddrs lists the front doors.
 func (d Doors) FrontAddrs() []string {
 	var addrs []string

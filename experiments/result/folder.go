@@ -100,7 +100,7 @@ func (r Record) kind() (Kind, error) {
 		set  bool
 	}{
 		{KindBackend, r.Backend != nil}, {KindStep, r.Step != nil}, {KindFailure, r.Failure != nil},
-		{KindFloor, r.Floor != nil}, {KindMachine, r.Machine != nil},
+		{KindFloor, r.Floor != nil}, {KindMachine, r.Machine != nil}, {KindResponsive, r.Responsive != nil},
 	} {
 		if part.set {
 			kinds = append(kinds, part.kind)

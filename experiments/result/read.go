@@ -20,6 +20,8 @@ type Data struct {
 	Failures []Failure
 	Floors   []Floor
 	Machines []Machine
+	// Responsives are of experiment responsive, a backend each.
+	Responsives []Responsive
 	// Warnings are what the reader had to leave out, one sentence each.
 	Warnings []string
 }
@@ -149,6 +151,8 @@ func (d *Data) add(line []byte) error {
 		d.Floors = append(d.Floors, *r.Floor)
 	case KindMachine:
 		d.Machines = append(d.Machines, *r.Machine)
+	case KindResponsive:
+		d.Responsives = append(d.Responsives, *r.Responsive)
 	}
 	return nil
 }

@@ -20,6 +20,8 @@ const (
 	KindFailure Kind = "failure" // a server or a load died, or the ladder had to stop
 	KindFloor   Kind = "floor"   // what this machine does without a protocol
 	KindMachine Kind = "machine" // how quiet the machine was
+	// KindResponsive is what others waited for during broadcasts.
+	KindResponsive Kind = "responsive"
 )
 
 // The backends' names, as the server's --engine takes them.
@@ -42,6 +44,8 @@ type Record struct {
 	Failure *Failure `json:"failure,omitempty"`
 	Floor   *Floor   `json:"floor,omitempty"`
 	Machine *Machine `json:"machine,omitempty"`
+
+	Responsive *Responsive `json:"responsive,omitempty"`
 }
 
 // Backend describes one fresh server process.

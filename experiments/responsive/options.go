@@ -1,0 +1,81 @@
+package responsive
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"time"
+)
+
+// How the server is filled: in turns, so that held channels lie evenly among the
+// others in its table, and pings come to every loop as loops fill.
+const (
+	turns        = 20
+	perTurn      = 8    // candidates for pings that are opened after each
+	namesPerPush = 1000 // channels made by one request; the server takes 1024
+)
+
+// pingsPerLoop is how many connections share a loop's pings.
+const pingsPerLoop = 2
+
+// The bars, as the spec has them.
+const (
+	PingBar = 20 * time.Millisecond
+	PushBar = 5 * time.Millisecond
+	// AnswerPart is the part of the time to the last delivery in which the publisher
+	// must have its answer.
+	AnswerPart = 0.01
+)
+
+// Options are the settings of a run.
+type Options struct {
+	Backends []string
+	// Channels is how many there are, Connections how many of them are held.
+	Channels, Connections int
+	// PingRate is a second and loop, PushRate a second; the echo has PingRate.
+	PingRate, PushRate int
+	// Idle is the length of the idle phase, and the least of the other, in which
+	// there are Broadcasts at the least.
+	Idle       time.Duration
+	Broadcasts int
+	// Server is the server's binary, Load leads to a load process.
+	Server   string
+	Load     []string
+	Results  string // the folder in which the run's own is made
+	PortBase int
+	Spec     string
+	Out      io.Writer
+	Force    <-chan struct{}
+}
+
+// Check refuses what cannot be run, with a reason.
+func (o *Options) Check() error {
+	switch {
+	case len(o.Backends) == 0:
+		return errors.New("--backends: name at least one")
+	case o.Connections < turns:
+		return fmt.Errorf("--connections %d: must be at least %d", o.Connections, turns)
+	case o.Channels < o.Connections+turns || o.Channels > mostChannels:
+		return fmt.Errorf("--channels %d: must be more than the connections by %d at least, and at most %d", o.Channels, turns, mostChannels)
+	case o.PingRate < 1 || o.PushRate < 1 || o.PingRate > mostRate || o.PushRate > mostRate:
+		return fmt.Errorf("--ping-rate %d --push-rate %d: must be 1 to %d", o.PingRate, o.PushRate, mostRate)
+	case o.Broadcasts < 1:
+		return fmt.Errorf("--broadcasts %d: must be at least 1", o.Broadcasts)
+	case o.Idle < time.Second:
+		return fmt.Errorf("--idle %v: must be at least 1s", o.Idle)
+	}
+	return nil
+}
+
+const (
+	mostChannels = 9_999_999 // names have seven digits
+	mostRate     = 10_000    // that one thread sends and reads
+)
+
+// arguments are all settings by name, for run.json.
+func (o *Options) arguments() map[string]string {
+	return map[string]string{
+		"channels": fmt.Sprint(o.Channels), "connections": fmt.Sprint(o.Connections), "ping-rate": fmt.Sprint(o.PingRate),
+		"push-rate": fmt.Sprint(o.PushRate), "idle": o.Idle.String(), "broadcasts": fmt.Sprint(o.Broadcasts),
+	}
+}
