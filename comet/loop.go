@@ -13,7 +13,9 @@ import (
 // Bounds on what one turn does, so that a loop comes back to its events and
 // its sends go out in batches that the engine's memory is made for.
 const (
-	turnDeliveries = 256
+	// turnDeliveries bounds the sends of a turn, of 5 to 10 us of the kernel's time
+	// each, which whoever asks something of the loop meanwhile waits for.
+	turnDeliveries = 64
 	turnTimers     = 1024
 	turnBroadcast  = 512
 	turnSweep      = 4096

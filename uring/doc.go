@@ -21,7 +21,8 @@
 // armed where that changed, receives are submitted, each ring is entered once,
 // and its completions go to the core. Sends and receives complete within the
 // enter that submits them, so a turn costs one enter a ring whatever the number
-// of its connections, and the next takes up what it brought. Only when nothing
+// of its connections, and the next takes up what it brought. Only where more has
+// come than the kernel tells in one enter, it is entered again. Only when nothing
 // was submitted and nothing came does the loop sleep, in an enter that takes
 // the core's deadline as its time limit: no timer is ever submitted.
 //
@@ -74,7 +75,7 @@
 //
 // The kernel runs about 20 pieces of its deferred work in an enter that does
 // not wait. Asking for more by a wait of no time costs a timer, about 30 µs, so
-// a burst on a child ring takes an enter for each 20.
+// a burst takes an enter for each 20, in the turn in which it is found.
 //
 // Stop ends what the kernel might still read from the core's memory, and waits
 // for that; the sockets themselves end when the kernel has taken the rings

@@ -2,6 +2,7 @@ package responsive
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,7 +16,7 @@ import (
 const ownChannel = "responsive"
 
 // fill makes all channels and holds polls on some, in turns, and opens candidates
-// for pings after each turn.
+// for pings meanwhile.
 func (c *cell) fill(ctx context.Context) error {
 	o := c.o
 	others := o.Channels - o.Connections - 1 // ownChannel is one, too
@@ -26,20 +27,31 @@ func (c *cell) fill(ctx context.Context) error {
 		}
 		made = others * turn / turns
 		held := o.Connections * turn / turns
-		if _, err := c.load.Open(ctx, held, 0, nil); err != nil {
+		candidates := make(chan error, 1)
+		go func() { candidates <- c.openCandidates() }()
+		_, err := c.load.Open(ctx, held, 0, nil)
+		if err := errors.Join(err, <-candidates); err != nil {
 			return fmt.Errorf("opening %d: %w", held, err)
 		}
 		if err := c.awaitHeld(ctx, held); err != nil {
 			return err
 		}
-		for i := range perTurn {
-			addrs := c.server.Doors.FrontAddrs()
-			x, err := newExchanger("ping", addrs[(turn*perTurn+i)%len(addrs)], get("/ping"))
-			if err != nil {
-				return err
-			}
-			c.candidates = append(c.candidates, x)
+	}
+	// Some loop may have begun to fill in the last turn alone.
+	return c.openCandidates()
+}
+
+// openCandidates opens some candidates for pings. While others connect, too, every
+// loop that accepts has its part of them; alone they would all come to the one that
+// waited last.
+func (c *cell) openCandidates() error {
+	addrs := c.server.Doors.FrontAddrs()
+	for range perTurn {
+		x, err := newExchanger("ping", addrs[len(c.candidates)%len(addrs)], get("/ping"))
+		if err != nil {
+			return err
 		}
+		c.candidates = append(c.candidates, x)
 	}
 	return nil
 }

@@ -93,7 +93,7 @@ func (c *cell) run(ctx context.Context, port int) (next int, err error) {
 	}
 	c.server, err = ladder.StartServer(ctx, c.o.Server, c.name, doors, []string{
 		"--channels=" + strconv.Itoa(c.o.Channels),
-		"--max-connections=" + strconv.Itoa(c.o.Connections+turns*perTurn+serverSpare),
+		"--max-connections=" + strconv.Itoa(c.o.Connections+(turns+1)*perTurn+serverSpare),
 		"--polling-timeout=1h", "--channel-timeout=1h", "--idle-timeout=1h", "--drain-timeout=0",
 	}, filepath.Join(c.folder.Path(), fmt.Sprintf("server-%d-%s.log", c.order, c.name)))
 	if err != nil {
@@ -101,7 +101,11 @@ func (c *cell) run(ctx context.Context, port int) (next int, err error) {
 	}
 	defer func() { err = errors.Join(err, c.server.Stop(c.o.Force)) }()
 	var words bytes.Buffer
-	c.load, err = load.Start(ctx, ladder.LoadArgs(c.o.Load, doors, c.o.Connections, 1), &words)
+	program := c.o.Load
+	if c.o.LoadNice > 0 {
+		program = append([]string{"nice", "-n", strconv.Itoa(c.o.LoadNice)}, program...)
+	}
+	c.load, err = load.Start(ctx, ladder.LoadArgs(program, doors, c.o.Connections, 1), &words)
 	if err != nil {
 		return next, fmt.Errorf("%w: %s", err, words.Bytes())
 	}
@@ -131,7 +135,7 @@ func (c *cell) measure(ctx context.Context) error {
 	}
 	c.out = &result.Responsive{
 		Backend: c.name, Order: c.order, Loops: loops, Rings: rings, Tables: tables,
-		Channels: c.o.Channels, Connections: c.o.Connections,
+		Channels: c.o.Channels, Connections: c.o.Connections, LoadNice: c.o.LoadNice,
 	}
 	pings, err := locateAll(ctx, c.server, c.candidates, loops)
 	if err != nil {
@@ -208,6 +212,7 @@ func (c *cell) phases(ctx context.Context) error {
 	if err := pause(ctx, time.Second); err != nil { // what was not warm is
 		return err
 	}
+	c.out.Realtime = c.metronome.realtime.Load()
 	c.enter(phaseIdle)
 	if err := pause(ctx, c.o.Idle); err != nil {
 		return err

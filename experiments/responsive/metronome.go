@@ -71,9 +71,12 @@ type metronome struct {
 	epoch time.Time
 	beats []*beat
 	phase atomic.Int32
-	stop  atomic.Bool
-	ended chan struct{}
-	err   error // when ended is closed
+	// realtime: the kernel runs the thread before all others, so that it does not
+	// wait for those whom it measures. That takes a privilege.
+	realtime atomic.Bool
+	stop     atomic.Bool
+	ended    chan struct{}
+	err      error // when ended is closed
 
 	cast     *exchanger // for broadcasts
 	castTo   atomic.Int64
@@ -106,8 +109,14 @@ func (m *metronome) start() {
 		defer close(m.ended)
 		runtime.LockOSThread() // for good: its timer slack is changed
 		unix.Prctl(unix.PR_SET_TIMERSLACK, timerSlackNs, 0, 0, 0)
+		m.realtime.Store(realtime() == nil)
 		m.err = m.run()
 	}()
+}
+
+// realtime has the kernel run this thread before those of usual priority.
+func realtime() error {
+	return unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 1}, 0)
 }
 
 func (m *metronome) run() error {

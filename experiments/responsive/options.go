@@ -11,7 +11,7 @@ import (
 // others in its table, and pings come to every loop as loops fill.
 const (
 	turns        = 20
-	perTurn      = 8    // candidates for pings that are opened after each
+	perTurn      = 16   // candidates for pings that are opened in each, and at the end
 	namesPerPush = 1000 // channels made by one request; the server takes 1024
 )
 
@@ -38,6 +38,9 @@ type Options struct {
 	// there are Broadcasts at the least.
 	Idle       time.Duration
 	Broadcasts int
+	// LoadNice lowers the load's priority, so that clients, which would be on other
+	// machines, do not take the processors from the server; 0 leaves it.
+	LoadNice int
 	// Server is the server's binary, Load leads to a load process.
 	Server   string
 	Load     []string
@@ -61,6 +64,8 @@ func (o *Options) Check() error {
 		return fmt.Errorf("--ping-rate %d --push-rate %d: must be 1 to %d", o.PingRate, o.PushRate, mostRate)
 	case o.Broadcasts < 1:
 		return fmt.Errorf("--broadcasts %d: must be at least 1", o.Broadcasts)
+	case o.LoadNice < 0 || o.LoadNice > mostNice:
+		return fmt.Errorf("--load-nice %d: must be 0 to %d", o.LoadNice, mostNice)
 	case o.Idle < time.Second:
 		return fmt.Errorf("--idle %v: must be at least 1s", o.Idle)
 	}
@@ -70,12 +75,13 @@ func (o *Options) Check() error {
 const (
 	mostChannels = 9_999_999 // names have seven digits
 	mostRate     = 10_000    // that one thread sends and reads
+	mostNice     = 19
 )
 
 // arguments are all settings by name, for run.json.
 func (o *Options) arguments() map[string]string {
 	return map[string]string{
 		"channels": fmt.Sprint(o.Channels), "connections": fmt.Sprint(o.Connections), "ping-rate": fmt.Sprint(o.PingRate),
-		"push-rate": fmt.Sprint(o.PushRate), "idle": o.Idle.String(), "broadcasts": fmt.Sprint(o.Broadcasts),
+		"push-rate": fmt.Sprint(o.PushRate), "idle": o.Idle.String(), "broadcasts": fmt.Sprint(o.Broadcasts), "load-nice": fmt.Sprint(o.LoadNice),
 	}
 }

@@ -25,6 +25,10 @@ type Responsive struct {
 	// Channels is how many there were, Connections how many of them were held.
 	Channels    int `json:"channels"`
 	Connections int `json:"connections"`
+	// Realtime says that the instrument ran before all else, LoadNice how far the
+	// load was behind.
+	Realtime bool `json:"instrument_realtime"`
+	LoadNice int  `json:"load_nice,omitempty"`
 	// IdleSeconds and DuringSeconds are the lengths of the phases.
 	IdleSeconds   float64 `json:"idle_seconds"`
 	DuringSeconds float64 `json:"during_seconds"`

@@ -18,6 +18,7 @@ type responsiveCommand struct {
 	PushRate    int           `default:"500" placeholder:"N" help:"Pushes a second. Default ${default}."`
 	Idle        time.Duration `default:"20s" placeholder:"DURATION" help:"Length of the idle phase, and the least of the other. Default ${default}."`
 	Broadcasts  int           `default:"5" placeholder:"N" help:"Broadcasts at the least, one after the other. Default ${default}."`
+	LoadNice    int           `default:"0" placeholder:"N" help:"Niceness of the load, 0 to 19: clients that are on other machines would not take the processors from the server. Default ${default}."`
 	Results     string        `default:"results" placeholder:"DIR" help:"Where the run's own folder, named by its time, is made. Default ${default}."`
 	Server      string        `default:"" placeholder:"PATH" help:"The server's binary. Default: comet beside this program."`
 	Port        int           `default:"8000" placeholder:"N" help:"First port tried. Default ${default}."`
@@ -35,7 +36,7 @@ func (c *responsiveCommand) Run(e *environment) error {
 		return err
 	}
 	o := responsive.Options{
-		Backends: c.Backends, PingRate: c.PingRate, PushRate: c.PushRate, Idle: c.Idle, Broadcasts: c.Broadcasts,
+		Backends: c.Backends, PingRate: c.PingRate, PushRate: c.PushRate, Idle: c.Idle, Broadcasts: c.Broadcasts, LoadNice: c.LoadNice,
 		Server: c.Server, Load: []string{self, "load"}, Results: c.Results, PortBase: c.Port, Spec: c.Spec, Out: e.stdout, Force: e.force,
 	}
 	if o.Server == "" {
