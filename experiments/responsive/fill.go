@@ -47,6 +47,7 @@ func (c *cell) fill(ctx context.Context) error {
 func (c *cell) openCandidates() error {
 	addrs := c.server.Doors.FrontAddrs()
 	for range perTurn {
+		time.Sleep(candidateEvery)
 		x, err := newExchanger("ping", addrs[len(c.candidates)%len(addrs)], get("/ping"))
 		if err != nil {
 			return err

@@ -7,36 +7,51 @@ import (
 	"strconv"
 
 	"c1000k/experiments/ladder"
+	"c1000k/experiments/result"
 )
 
 // locatePings is how many pings tell which loop a connection is on.
 const locatePings = 16
 
-var loopActions = regexp.MustCompile(`(?m)^comet_loop_turn_actions_sum\{loop="(\d+)"\} (\S+)$`)
+var loopWork = regexp.MustCompile(`(?m)^comet_loop_turn_actions_(sum|count)\{loop="(\d+)"\} (\S+)$`)
 
-// actions reads each loop's count of actions.
-func actions(ctx context.Context, s *ladder.Server) ([]float64, error) {
+// work reads what each loop has done since the server's start.
+func work(ctx context.Context, s *ladder.Server) ([]result.LoopWork, error) {
 	page, err := s.Debug(ctx, "/metrics")
 	if err != nil {
 		return nil, err
 	}
-	var all []float64
-	for i, m := range loopActions.FindAllSubmatch(page, -1) {
-		n, err := strconv.ParseFloat(string(m[2]), 64)
-		if loop, _ := strconv.Atoi(string(m[1])); err != nil || loop != i {
-			return nil, fmt.Errorf("/metrics: %q is out of place", m[0])
+	all := map[int]result.LoopWork{}
+	for _, m := range loopWork.FindAllSubmatch(page, -1) {
+		n, err := strconv.ParseFloat(string(m[3]), 64)
+		loop, _ := strconv.Atoi(string(m[2]))
+		if err != nil {
+			return nil, fmt.Errorf("/metrics: %q: %w", m[0], err)
 		}
-		all = append(all, n)
+		w := all[loop]
+		if string(m[1]) == "sum" {
+			w.Actions = n
+		} else {
+			w.Turns = n
+		}
+		all[loop] = w
 	}
 	if len(all) == 0 {
-		return nil, fmt.Errorf("/metrics does not tell the loops' actions")
+		return nil, fmt.Errorf("/metrics does not tell the loops' turns")
 	}
-	return all, nil
+	list := make([]result.LoopWork, len(all))
+	for loop, w := range all {
+		if loop >= len(list) {
+			return nil, fmt.Errorf("/metrics leaves loops out: %v", all)
+		}
+		list[loop] = w
+	}
+	return list, nil
 }
 
 // locate finds which loop a connection is on.
 func locate(ctx context.Context, s *ladder.Server, x *exchanger) (loop int, err error) {
-	before, err := actions(ctx, s)
+	before, err := work(ctx, s)
 	if err != nil {
 		return 0, err
 	}
@@ -45,13 +60,13 @@ func locate(ctx context.Context, s *ladder.Server, x *exchanger) (loop int, err 
 			return 0, err
 		}
 	}
-	after, err := actions(ctx, s)
+	after, err := work(ctx, s)
 	if err != nil {
 		return 0, err
 	}
 	loop = -1
 	for i := range after {
-		if i >= len(before) || after[i]-before[i] >= locatePings {
+		if i >= len(before) || after[i].Actions-before[i].Actions >= locatePings {
 			if loop >= 0 {
 				return 0, fmt.Errorf("loops %d and %d were both busy: the server is not idle", loop, i)
 			}

@@ -20,14 +20,19 @@ import (
 	"c1000k/experiments/sample"
 )
 
-// serverSpare is how many connections the server may hold beside polls and pings.
-const serverSpare = 128
+// The server may hold an eighth more connections than there are polls, and some:
+// the last of several loops is then no small rest.
+const (
+	spareShare = 8
+	spareConns = 512
+)
 
 // cell is one backend's measurement.
 type cell struct {
 	o      *Options
 	folder *result.Folder
 	name   string
+	nice   int
 	order  int
 
 	server     *ladder.Server
@@ -62,10 +67,10 @@ func Run(ctx context.Context, o Options) (folder string, err error) {
 		return f.Path(), err
 	}
 	port := o.PortBase
-	for i, name := range o.Backends {
-		c := &cell{o: &o, folder: f, name: name, order: i}
+	for i, plan := range o.plan() {
+		c := &cell{o: &o, folder: f, name: plan.backend, nice: plan.nice, order: i}
 		if port, err = c.run(ctx, port); err != nil {
-			err = fmt.Errorf("%s: %w", name, err)
+			err = fmt.Errorf("%s: %w", c.name, err)
 			break
 		}
 	}
@@ -93,7 +98,7 @@ func (c *cell) run(ctx context.Context, port int) (next int, err error) {
 	}
 	c.server, err = ladder.StartServer(ctx, c.o.Server, c.name, doors, []string{
 		"--channels=" + strconv.Itoa(c.o.Channels),
-		"--max-connections=" + strconv.Itoa(c.o.Connections+(turns+1)*perTurn+serverSpare),
+		"--max-connections=" + strconv.Itoa(c.o.Connections+c.o.Connections/spareShare+spareConns),
 		"--polling-timeout=1h", "--channel-timeout=1h", "--idle-timeout=1h", "--drain-timeout=0",
 	}, filepath.Join(c.folder.Path(), fmt.Sprintf("server-%d-%s.log", c.order, c.name)))
 	if err != nil {
@@ -102,8 +107,8 @@ func (c *cell) run(ctx context.Context, port int) (next int, err error) {
 	defer func() { err = errors.Join(err, c.server.Stop(c.o.Force)) }()
 	var words bytes.Buffer
 	program := c.o.Load
-	if c.o.LoadNice > 0 {
-		program = append([]string{"nice", "-n", strconv.Itoa(c.o.LoadNice)}, program...)
+	if c.nice > 0 {
+		program = append([]string{"nice", "-n", strconv.Itoa(c.nice)}, program...)
 	}
 	c.load, err = load.Start(ctx, ladder.LoadArgs(program, doors, c.o.Connections, 1), &words)
 	if err != nil {
@@ -135,7 +140,7 @@ func (c *cell) measure(ctx context.Context) error {
 	}
 	c.out = &result.Responsive{
 		Backend: c.name, Order: c.order, Loops: loops, Rings: rings, Tables: tables,
-		Channels: c.o.Channels, Connections: c.o.Connections, LoadNice: c.o.LoadNice,
+		Channels: c.o.Channels, Connections: c.o.Connections, LoadNice: c.nice,
 	}
 	pings, err := locateAll(ctx, c.server, c.candidates, loops)
 	if err != nil {
@@ -231,6 +236,10 @@ func (c *cell) phases(ctx context.Context) error {
 		return err
 	}
 	defer loads.Close()
+	before, err := work(ctx, c.server)
+	if err != nil {
+		return err
+	}
 	s0, err0 := server.Read()
 	l0, err1 := loads.Read()
 	c.enter(phaseDuring)
@@ -247,6 +256,13 @@ func (c *cell) phases(ctx context.Context) error {
 	c.out.DuringSeconds = c.ended[phaseDuring].Sub(c.began[phaseDuring]).Seconds()
 	if err := errors.Join(err0, err1, err2, err3); err != nil {
 		return err
+	}
+	if c.out.Work, err = work(ctx, c.server); err != nil {
+		return err
+	}
+	for i := range min(len(before), len(c.out.Work)) {
+		c.out.Work[i].Turns -= before[i].Turns
+		c.out.Work[i].Actions -= before[i].Actions
 	}
 	counts, err := c.load.Counts(ctx)
 	c.out.Lost, c.out.Repeated, c.out.OutOfOrder = counts.Lost, counts.Repeated, counts.OutOfOrder

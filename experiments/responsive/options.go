@@ -4,15 +4,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 )
 
 // How the server is filled: in turns, so that held channels lie evenly among the
 // others in its table, and pings come to every loop as loops fill.
 const (
-	turns        = 20
-	perTurn      = 16   // candidates for pings that are opened in each, and at the end
-	namesPerPush = 1000 // channels made by one request; the server takes 1024
+	turns   = 20
+	perTurn = 16 // candidates for pings that are opened in each, and at the end
+	// candidateEvery is the time between two: they come among those who connect
+	// meanwhile.
+	candidateEvery = 4 * time.Millisecond
+	namesPerPush   = 1000 // channels made by one request; the server takes 1024
 )
 
 // pingsPerLoop is how many connections share a loop's pings.
@@ -38,9 +42,9 @@ type Options struct {
 	// there are Broadcasts at the least.
 	Idle       time.Duration
 	Broadcasts int
-	// LoadNice lowers the load's priority, so that clients, which would be on other
-	// machines, do not take the processors from the server; 0 leaves it.
-	LoadNice int
+	// LoadNice are the loads' priorities: lowered, clients, which would be on other
+	// machines, do not take the processors from the server; 0 leaves it as usual.
+	LoadNice []int
 	// Server is the server's binary, Load leads to a load process.
 	Server   string
 	Load     []string
@@ -64,8 +68,8 @@ func (o *Options) Check() error {
 		return fmt.Errorf("--ping-rate %d --push-rate %d: must be 1 to %d", o.PingRate, o.PushRate, mostRate)
 	case o.Broadcasts < 1:
 		return fmt.Errorf("--broadcasts %d: must be at least 1", o.Broadcasts)
-	case o.LoadNice < 0 || o.LoadNice > mostNice:
-		return fmt.Errorf("--load-nice %d: must be 0 to %d", o.LoadNice, mostNice)
+	case len(o.LoadNice) == 0 || slices.Min(o.LoadNice) < 0 || slices.Max(o.LoadNice) > mostNice:
+		return fmt.Errorf("--load-nice %v: each must be 0 to %d", o.LoadNice, mostNice)
 	case o.Idle < time.Second:
 		return fmt.Errorf("--idle %v: must be at least 1s", o.Idle)
 	}
@@ -84,4 +88,24 @@ func (o *Options) arguments() map[string]string {
 		"channels": fmt.Sprint(o.Channels), "connections": fmt.Sprint(o.Connections), "ping-rate": fmt.Sprint(o.PingRate),
 		"push-rate": fmt.Sprint(o.PushRate), "idle": o.Idle.String(), "broadcasts": fmt.Sprint(o.Broadcasts), "load-nice": fmt.Sprint(o.LoadNice),
 	}
+}
+
+// planned is a cell of the run.
+type planned struct {
+	backend string
+	nice    int
+}
+
+// plan is the order of the cells: the backends there, and back with the next
+// priority of the load.
+func (o *Options) plan() (list []planned) {
+	for i, nice := range o.LoadNice {
+		for j := range o.Backends {
+			if i%2 == 1 {
+				j = len(o.Backends) - 1 - j
+			}
+			list = append(list, planned{o.Backends[j], nice})
+		}
+	}
+	return list
 }

@@ -23,7 +23,16 @@ func Table(w io.Writer, all []result.Responsive) {
 		}
 	}
 	fmt.Fprint(w, "\nThe echo is a bare thread that answers the instrument at the rate of a loop's pings: what it takes, and how late requests were sent, is\n"+
-		"the machine's and the instrument's part, and is in all the other figures, too. Server, load and instrument share the processors.\n")
+		"the machine's and the instrument's part, and is in all the other figures, too. Server, load and instrument share the processors;\n"+
+		"a load of nice 19 takes what the others leave, as clients on other machines would take nothing.\n")
+}
+
+// title names a backend, and the load's priority where it is not the usual one.
+func title(r *result.Responsive) string {
+	if r.LoadNice == 0 {
+		return r.Backend
+	}
+	return fmt.Sprintf("%s, load nice %d", r.Backend, r.LoadNice)
 }
 
 // rows are a backend's.
@@ -33,7 +42,7 @@ func rows(w io.Writer, r *result.Responsive) {
 		if idle == nil || during == nil || idle.Latency == nil || during.Latency == nil {
 			return
 		}
-		fmt.Fprintf(w, "| %s, %s | %d | %s | %s | %s | %s | %s | %s | %s |\n", r.Backend, name, during.Latency.Samples,
+		fmt.Fprintf(w, "| %s, %s | %d | %s | %s | %s | %s | %s | %s | %s |\n", title(r), name, during.Latency.Samples,
 			ms(idle.Latency.P50), ms(idle.Latency.P99), ms(&idle.Latency.Max),
 			ms(during.Latency.P50), ms(during.Latency.P99), ms(&during.Latency.Max), ms(during.Late.P99))
 	}
@@ -63,9 +72,9 @@ func summary(r *result.Responsive) string {
 	for _, n := range r.Noisy {
 		noisy += "; NOISY: " + n
 	}
-	return fmt.Sprintf("%s: %d channels, %d held, %d loops; %d broadcasts in %.1f s, answered after %.2f ms at most, the last delivery after %.2f s at most; "+
+	return fmt.Sprintf("**%s**: %d channels, %d held, %d loops; %d broadcasts in %.1f s, answered after %.2f ms at most, the last delivery after %.2f s at most; "+
 		"of two processors the server had %.2f and the load %.2f%s",
-		r.Backend, r.Channels, r.Connections, r.Loops, len(r.Broadcasts), r.DuringSeconds, answer, last,
+		title(r), r.Channels, r.Connections, r.Loops, len(r.Broadcasts), r.DuringSeconds, answer, last,
 		r.ServerCPU/r.DuringSeconds, r.LoadCPU/r.DuringSeconds, noisy)
 }
 

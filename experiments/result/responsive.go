@@ -41,6 +41,8 @@ type Responsive struct {
 	Repeated   int64 `json:"repeated"`
 	OutOfOrder int64 `json:"out_of_order"`
 	Refused    int64 `json:"probes_refused"`
+	// Work is what each loop did during the broadcasts.
+	Work []LoopWork `json:"loop_work,omitempty"`
 	// ServerCPU and LoadCPU are seconds of CPU during the broadcasts.
 	ServerCPU float64 `json:"server_cpu_seconds"`
 	LoadCPU   float64 `json:"load_cpu_seconds"`
@@ -48,6 +50,13 @@ type Responsive struct {
 	MachineBefore *sample.Machine `json:"machine_before,omitempty"`
 	MachineAfter  *sample.Machine `json:"machine_after,omitempty"`
 	Noisy         []string        `json:"noisy,omitempty"`
+}
+
+// LoopWork is how many turns a loop took, and how many actions (sends, closes,
+// wakes) they left to the engine.
+type LoopWork struct {
+	Turns   float64 `json:"turns"`
+	Actions float64 `json:"actions"`
 }
 
 // BroadcastTimes are those of one broadcast, from the sending of its request.

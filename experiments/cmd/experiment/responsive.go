@@ -14,11 +14,11 @@ type responsiveCommand struct {
 	Channels    string        `default:"1000000" placeholder:"N" help:"Channels that broadcasts go to. Default ${default}."`
 	Connections string        `default:"100000" placeholder:"N" help:"How many of them are held by a long-poll each. Default ${default}."`
 	Backends    []string      `default:"uring,epoll" placeholder:"NAME" help:"Which engines, in this order. Default ${default}."`
-	PingRate    int           `default:"500" placeholder:"N" help:"Pings a second on each loop. Default ${default}."`
-	PushRate    int           `default:"500" placeholder:"N" help:"Pushes a second. Default ${default}."`
-	Idle        time.Duration `default:"20s" placeholder:"DURATION" help:"Length of the idle phase, and the least of the other. Default ${default}."`
+	PingRate    int           `default:"650" placeholder:"N" help:"Pings a second on each loop. Default ${default}."`
+	PushRate    int           `default:"650" placeholder:"N" help:"Pushes a second. Default ${default}."`
+	Idle        time.Duration `default:"16s" placeholder:"DURATION" help:"Length of the idle phase, and the least of the other. Default ${default}."`
 	Broadcasts  int           `default:"5" placeholder:"N" help:"Broadcasts at the least, one after the other. Default ${default}."`
-	LoadNice    int           `default:"0" placeholder:"N" help:"Niceness of the load, 0 to 19: clients that are on other machines would not take the processors from the server. Default ${default}."`
+	LoadNice    []int         `default:"0,19" placeholder:"N" help:"Niceness of the load, 0 to 19; each is measured: clients on other machines would not take the processors from the server. Default ${default}."`
 	Results     string        `default:"results" placeholder:"DIR" help:"Where the run's own folder, named by its time, is made. Default ${default}."`
 	Server      string        `default:"" placeholder:"PATH" help:"The server's binary. Default: comet beside this program."`
 	Port        int           `default:"8000" placeholder:"N" help:"First port tried. Default ${default}."`
