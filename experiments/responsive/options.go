@@ -6,6 +6,8 @@ import (
 	"io"
 	"slices"
 	"time"
+
+	"c1000k/experiments/result"
 )
 
 // How the server is filled: in turns, so that held channels lie evenly among the
@@ -60,6 +62,8 @@ func (o *Options) Check() error {
 	switch {
 	case len(o.Backends) == 0:
 		return errors.New("--backends: name at least one")
+	case slices.ContainsFunc(o.Backends, func(b string) bool { return b != result.URing && b != result.Epoll }):
+		return fmt.Errorf("--backends %v: each must be %s or %s", o.Backends, result.URing, result.Epoll)
 	case o.Connections < turns:
 		return fmt.Errorf("--connections %d: must be at least %d", o.Connections, turns)
 	case o.Channels < o.Connections+turns || o.Channels > mostChannels:

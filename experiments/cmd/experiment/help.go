@@ -42,6 +42,15 @@ object and else estimated.`,
 It holds what it opened until Enter, so that the server's memory can be read with top or ps;
 the end of the input ends it. It connects to this machine only. A server that answers the
 polls at once, as icomet does to polls without seq, is told: it holds no subscription.`,
+	"responsive": `
+A fresh server and a fresh load for each cell. Pings go to every event loop, found by the
+server's own counters; latency counts from the intended time, and a bare echo beside it says
+what of it is the machine's. Whether the bars of experiments/specs/E03-responsive.md were held
+stands under the table.
+
+  experiment responsive                                          both engines; four minutes
+  experiment responsive --connections 1m --backends uring        all channels held
+  experiment responsive --from experiments/results/E03-responsive   the table anew`,
 	"report": `
   experiment report results/20260101-120000-ladder
 
