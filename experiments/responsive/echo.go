@@ -8,7 +8,8 @@ import (
 // echoRequest is as long as a ping, about, and so is what comes back.
 const echoRequest = "echo ping HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 
-// echo answers one connection with what it sends, on a thread of its own.
+// echo answers one connection with what it sends, on a thread of its own, by package
+// net: the least that a Go program does about a request.
 type echo struct {
 	listener net.Listener
 }
