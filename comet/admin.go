@@ -27,7 +27,7 @@ func (l *Loop) admin(h uint32, r *conn) (stay bool) {
 		if l.req.Method != wire.MethodGet && l.req.Method != wire.MethodPost {
 			return l.refusePublish(r, 405)
 		}
-	case "/info", "/check", "/sign", "/close", "/clear", "/psub":
+	case "/info", "/check", "/sign", "/close", "/clear", "/psub", "/channels":
 	default:
 		l.n.badRequests++
 		l.refuse(r, 404)
@@ -56,6 +56,8 @@ func (l *Loop) admin(h uint32, r *conn) (stay bool) {
 		return l.sign(r)
 	case "/psub":
 		return l.psub(h, r)
+	case "/channels":
+		return l.list(r)
 	}
 	return l.end(r, path == "/close")
 }

@@ -118,7 +118,8 @@ func (l *Loop) process(h uint32, r *conn, p []byte) (rest int) {
 	l.reply = l.reply[:0]
 	lim := l.limits(r)
 	closing := false
-	for len(p) > 0 && r.takes() && !closing && len(l.reply) < maxBatchBytes {
+	l.batchOver = false
+	for len(p) > 0 && r.takes() && !closing && !l.batchOver && len(l.reply) < maxBatchBytes {
 		n, err := wire.Parse(p, lim, &l.req)
 		if err != nil {
 			l.n.badRequests++

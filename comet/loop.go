@@ -13,7 +13,9 @@ import (
 // Bounds on what one turn does, so that a loop comes back to its events and
 // its sends go out in batches that the engine's memory is made for.
 const (
-	turnDeliveries = 256
+	// turnDeliveries bounds the sends of a turn, of 5 to 10 us of the kernel's time
+	// each, which whoever asks something of the loop meanwhile waits for.
+	turnDeliveries = 64
 	turnTimers     = 1024
 	turnBroadcast  = 512
 	turnSweep      = 4096
@@ -61,10 +63,13 @@ type Loop struct {
 
 	wake uint64 // loops that have got entries since the last turn
 	more bool   // the turn left work behind
+	// batchOver: the request took as long as a slice may. Replies to what is
+	// pipelined do not go out with its own.
+	batchOver bool
 
 	// Scratch memory, reused.
 	reply, body, name, esc, params, events []byte
-	acks                                   []byte
+	acks, listed                           []byte
 	walkName                               []byte // of the walk's channel; kept from turn to turn
 	msgs                                   []hub.Msg
 	date                                   [wire.DateBytes]byte

@@ -21,8 +21,6 @@ const (
 	maxWatchers = 64
 	// presenceBatch is the most bytes of one send of them, about.
 	presenceBatch = 16 << 10
-	// presenceLook is the most places of the table looked at for one send.
-	presenceLook = 4096
 )
 
 // watches reports that a held connection is one of /psub.
@@ -63,12 +61,18 @@ func (l *Loop) psub(h uint32, r *conn) (stay bool) {
 
 // goThrough appends the next of the channels that there are.
 func (l *Loop) goThrough(r *conn) {
-	r.channel = l.hub.Names(r.channel, presenceLook, func(name []byte) bool {
-		l.esc = wire.AppendEscaped(l.esc[:0], name)
+	t := l.hub.Tour(r.channel, tourBudget)
+	for len(l.reply) < presenceBatch {
+		v, ok := t.Next()
+		if !ok {
+			break
+		}
+		l.name = append(l.name[:0], v.Name()...)
+		v.Leave()
+		l.esc = wire.AppendEscaped(l.esc[:0], l.name)
 		l.reply = wire.AppendPresence(l.reply, l.esc, true, l.minor(r))
-		return len(l.reply) < presenceBatch
-	})
-	if r.channel == 0 {
+	}
+	if r.channel = t.Place(); r.channel == 0 {
 		r.next = l.tick + l.channelTicks
 	}
 }

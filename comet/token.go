@@ -61,10 +61,10 @@ func (l *Loop) appendEpoch(epoch uint64) []byte {
 	if !l.par.Gap {
 		return nil
 	}
-	return hexEpoch(l.epoch[:], epoch)
+	return hex64(l.epoch[:], epoch)
 }
 
-func hexEpoch(dst []byte, epoch uint64) []byte {
+func hex64(dst []byte, epoch uint64) []byte {
 	var raw [8]byte
 	binary.BigEndian.PutUint64(raw[:], epoch)
 	hex.Encode(dst, raw[:])
@@ -74,7 +74,7 @@ func hexEpoch(dst []byte, epoch uint64) []byte {
 // isEpoch reports whether the client's epoch is this one.
 func (l *Loop) isEpoch(epoch uint64) bool {
 	var text [16]byte
-	return string(hexEpoch(text[:], epoch)) == string(l.par.Epoch)
+	return string(hex64(text[:], epoch)) == string(l.par.Epoch)
 }
 
 // gap is the content of the gap object for a client that wants to know that

@@ -21,7 +21,8 @@
 // armed where that changed, receives are submitted, each ring is entered once,
 // and its completions go to the core. Sends and receives complete within the
 // enter that submits them, so a turn costs one enter a ring whatever the number
-// of its connections, and the next takes up what it brought. Only when nothing
+// of its connections, and the next takes up what it brought. Only where more has
+// come than the kernel tells in one enter, it is entered again. Only when nothing
 // was submitted and nothing came does the loop sleep, in an enter that takes
 // the core's deadline as its time limit: no timer is ever submitted.
 //
@@ -74,8 +75,8 @@
 //
 // The kernel runs about 20 pieces of its deferred work in an enter that waits for
 // no more completions than that. A busy turn waits for as many as its own sends
-// and receives bring at once, so that as much work is run; a burst that finds
-// nothing to send takes an enter for each 20.
+// and receives bring at once, so that as much work is run, and enters again while
+// the kernel says that it has more.
 //
 // Stop ends what the kernel might still read from the core's memory, and waits
 // for that; the sockets themselves end when the kernel has taken the rings

@@ -190,3 +190,37 @@ func TestRingFootprint(t *testing.T) {
 		t.Errorf("%d bytes a ring, at most %d", each, mostBytes)
 	}
 }
+
+// TestInputKeepsUp proves that all who ask at the same time are answered within a
+// few turns, however many they are, though the kernel tells of 20 in one enter: who
+// asks must not fall behind while each turn sends to others. Without collecting
+// what is left it takes half as long again.
+func TestInputKeepsUp(t *testing.T) {
+	// A turn reads from as many as there are buffers, 64.
+	const clients, turns = 400, 400/defaultBuffers + 4
+	b := newBench(t, Options{})
+	var fds []int
+	for range clients {
+		fd := b.dial(b.front)
+		defer unix.Close(fd)
+		fds = append(fds, fd)
+	}
+	b.step()
+	for _, fd := range fds {
+		if _, err := unix.Write(fd, askRequest); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range turns {
+		b.step()
+	}
+	in := make([]byte, 4096)
+	for i, fd := range fds {
+		if _, err := unix.Read(fd, in); err != nil {
+			t.Fatalf("client %d of %d is not answered after %d turns: %v", i, clients, turns, err)
+		}
+	}
+	if b.l.count.n[cCollects] == 0 {
+		t.Error("no enter collected what another had left")
+	}
+}

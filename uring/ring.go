@@ -144,6 +144,9 @@ func (q *queues) unrun() bool {
 	return atomic.LoadUint32(q.sqFlags)&(giouring.SQTaskrun|giouring.SQCQOverflow) != 0
 }
 
+// unheard says that the kernel holds work for this ring that only an enter runs.
+func (q *queues) unheard() bool { return atomic.LoadUint32(q.sqFlags)&giouring.SQTaskrun != 0 }
+
 // overflowed says that completions wait in the kernel for room in the queue.
 func (q *queues) overflowed() bool { return atomic.LoadUint32(q.sqFlags)&giouring.SQCQOverflow != 0 }
 

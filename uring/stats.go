@@ -12,6 +12,7 @@ type counter int
 const (
 	cEnters counter = iota
 	cWaits
+	cCollects
 	cCompletions
 	cAccepts
 	cPolls
@@ -44,6 +45,7 @@ const (
 var counterNames = [counters]string{
 	cEnters:       "enters",        // io_uring_enter calls
 	cWaits:        "waits",         // of them, those that were willing to wait
+	cCollects:     "collects",      // of them, those for what the one before had left
 	cCompletions:  "completions",   // completion entries read
 	cAccepts:      "accepts",       // connections accepted
 	cPolls:        "polls",         // readiness reports of connections

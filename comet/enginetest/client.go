@@ -272,6 +272,7 @@ func (c *client) readChunks(got *bytes.Buffer, most int) error {
 
 var (
 	dateLine   = regexp.MustCompile(`(?m)^Date: (.*)\r$`)
+	cursorText = regexp.MustCompile(`"next":"[0-9a-f]{16}"`)
 	tokenText  = regexp.MustCompile(`"token":"[0-9a-f]{32}"`)
 	framePage  = regexp.MustCompile(`(?s)1cd\r\n<!DOCTYPE html>.*charset="utf-8".*document\.domain.*<body>\n\r\n`)
 	serverLine = regexp.MustCompile(`(?m)^Server: (\S+) ` + regexp.QuoteMeta(testVersion) + `\r$`)
@@ -282,6 +283,9 @@ const dateForm = "Mon, 02 Jan 2006 15:04:05 GMT"
 
 // maskedToken stands for a token, and is as long as one.
 const maskedToken = "<32 hexadecimal digits of token>"
+
+// maskedCursor stands for the cursor of a list's next page, and is as long as one.
+const maskedCursor = "<16 hex digits.>"
 
 // mask replaces a date that is well formed and of today, and the server's
 // name where the version is right. What is wrong stays, and so differs.
@@ -300,5 +304,6 @@ func mask(reply string) string {
 	})
 	head = serverLine.ReplaceAllString(head, "Server: <server>\r")
 	body = tokenText.ReplaceAllString(body, `"token":"`+maskedToken+`"`)
+	body = cursorText.ReplaceAllString(body, `"next":"`+maskedCursor+`"`)
 	return head + "\r\n" + framePage.ReplaceAllString(body, "<page>")
 }

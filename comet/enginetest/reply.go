@@ -72,6 +72,7 @@ func adminReply(contentType, body string) string {
 const (
 	typeScript = "text/javascript; charset=utf-8"
 	typeHTML   = "text/html; charset=utf-8"
+	typeJSON   = "application/json; charset=utf-8"
 	typeLatin  = "text/html; charset=ISO-8859-1"
 )
 

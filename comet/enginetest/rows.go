@@ -85,7 +85,7 @@ var recordings = []row{
 func allExchanges() [][]exchange {
 	return [][]exchange{replies, sequence, noHistory, adminReplies, infoReplies, limitReplies, noChannelReplies, refusals,
 		streams, streamLimits, signed, closings, noChannelSigns, unsigned, extensions, severalPolls, severalStreams,
-		oneOrigin, historyBytes}
+		oneOrigin, historyBytes, listings}
 }
 
 // elsewhere are the rows that a test of its own repeats, and that test's name.

@@ -54,6 +54,8 @@ var suite = []struct {
 	{"SeveralDrain", testSeveralDrain},
 	{"Presence", testPresence},
 	{"PresenceOfMany", testPresenceOfMany},
+	{"List", testList},
+	{"ListOfMany", testListOfMany},
 	{"Access", testAccess},
 	{"Secret", testSecret},
 	{"Drain", testDrain},
@@ -135,7 +137,7 @@ func allRan(t *testing.T, among func(test string) bool) {
 var virtual = []string{
 	"Replies", "Sequence", "NoHistory", "Admin", "Info", "HistoryBytes", "Limits", "Origin", "Refusals",
 	"Streams", "StreamLimits", "StreamHead", "EarlyHead", "Sign", "Tokens", "Close", "Extensions",
-	"Presence", "Access", "Secret", "Drain", "SplitEverywhere", "Pipelined", "EarlyInput", "HalfClose",
+	"Presence", "List", "Access", "Secret", "Drain", "SplitEverywhere", "Pipelined", "EarlyInput", "HalfClose",
 }
 
 // RunVirtual runs those tests on an engine in virtual time, which is a Dialer.

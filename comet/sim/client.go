@@ -24,6 +24,7 @@ type client struct {
 	mode     string            // a subscriber's: how it likes to be served; empty is anyhow
 	leaving  bool              // leaves when its outbox is empty
 	steady   bool              // never leaves nor asks to close
+	tour     *tour             // a publisher's
 }
 
 // connect opens a connection; it waits in the backlog.
@@ -356,6 +357,8 @@ func (c *client) publisher() {
 	case r < 340 && !w.castBusy && !w.set.storm:
 		w.castBusy = true
 		c.publish("", true)
+	case r < 400:
+		c.list()
 	default:
 		c.publish(channel, false)
 	}

@@ -33,6 +33,8 @@
 //     turn, and at rest the truth about every one.
 //   - A drain: whoever is held is told once it had what there was for it, each
 //     reply is its connection's last, and nobody is left.
+//   - Lists of channels, page by page against what there was when the page was made,
+//     and whole: a channel that was there throughout is in it once.
 //   - Progress: when the kernel has delivered everything and no loop has
 //     anything to do, no poll waits for a message that was published and no
 //     request waits to be read.
@@ -52,7 +54,7 @@
 //
 // go test ./comet/sim runs two hundred seeds; C1000K_SIM_SEEDS=1000 as many as
 // it says, from C1000K_SIM_FIRST on. A failure names its seed, and C1000K_SIM_SEED=N runs that one alone
-// and tells the calls before the failure. With the build tag plant fifteen bugs
+// and tells the calls before the failure. With the build tag plant sixteen bugs
 // can be switched on in the core, and the tests called Planted prove that each
 // is found.
 //

@@ -165,6 +165,7 @@ func (w *world) nothingIsLeft() {
 			}
 		}
 	}
+	counts["tours"] = uint64(w.tours)
 	if found != len(leftovers) {
 		w.fail("the service does not tell all of %v", leftovers)
 	}

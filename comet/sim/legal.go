@@ -149,7 +149,7 @@ func (m *model) leave(a *ask) {
 	}
 	for _, name := range names {
 		c := m.channels[name]
-		if c == nil || a.kind == "broadcast" {
+		if c == nil || a.kind == "broadcast" || a.kind == "list" {
 			a.done = true
 			return
 		}

@@ -178,6 +178,7 @@ func (s style) refused(object string) string {
 const (
 	typeScript = "text/javascript; charset=utf-8"
 	typeHTML   = "text/html; charset=utf-8"
+	typeJSON   = "application/json; charset=utf-8"
 )
 
 // admin is a reply of the admin door.

@@ -14,7 +14,7 @@ import (
 type ask struct {
 	id    int
 	style style
-	// kind is sub, push, broadcast, info, check, sign, close, clear, psub, or
+	// kind is sub, push, broadcast, info, check, sign, close, clear, psub, list, bad, or
 	// barred where it is refused for where it comes from.
 	kind      string
 	channel   string
@@ -37,6 +37,11 @@ type ask struct {
 	whole *ask   // of a part: what it is of
 	had   []int  // by part: the last number that came of it, or what it asked from; noID is unknown
 	heard []bool // by part: had is what came
+	// Of a list: what it is a page of, the most channels of it, and what it may say
+	// of each channel.
+	tour     *tour
+	limit    int
+	listings map[string]listing
 
 	sock      *socket
 	end       int   // the request's last byte, counted over the connection

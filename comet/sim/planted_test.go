@@ -84,3 +84,6 @@ func TestPlantedUnwokenWatcher(t *testing.T) { findPlanted(t, plant.UnwokenWatch
 
 // TestPlantedKeptReply proves that a connection which outlives a drain is found.
 func TestPlantedKeptReply(t *testing.T) { findPlanted(t, plant.KeptReply) }
+
+// TestPlantedSkippedPlace proves that a channel that a list leaves out is found.
+func TestPlantedSkippedPlace(t *testing.T) { findPlanted(t, plant.SkippedPlace) }

@@ -100,6 +100,7 @@ var happens = []string{
 	"inbox_behind", "caught_up", "wakes", "stream_overruns", "token_errors", "channels_closed",
 	"several_at_once", "several_late", "several_refused", "several_closed", "several_events",
 	"publishers_barred", "farewells",
+	"tours", // lists read to their end, which the simulator counts
 }
 
 // tell runs one seed and, if it fails, says what came before.

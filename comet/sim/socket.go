@@ -163,6 +163,9 @@ func (s *socket) take() {
 			w.model.sign(a)
 		case "close", "clear":
 			w.model.end(a)
+		case "list":
+			w.model.list(a)
+			s.busy = !a.badLimit() // what is pipelined behind it waits until it has gone
 		case "info":
 			c := w.model.channels[a.channel]
 			w.model.settle(c)
@@ -407,6 +410,8 @@ func (s *socket) judge(a *ask, reply string) {
 		} else {
 			w.model.observe(a, reply)
 		}
+	case "list":
+		w.model.observeList(a, reply)
 	default:
 		w.model.observe(a, reply)
 	}

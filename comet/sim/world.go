@@ -49,6 +49,7 @@ type world struct {
 	book     *book // who may publish from where; nil: everybody
 	draining comet.Farewell
 	deaf     bool // nobody is accepted
+	tours    int  // lists that were read to their end
 	// What publishers were told, for subscribers: by channel.
 	tokens map[string]string
 

@@ -13,7 +13,7 @@ type Admin struct {
 }
 
 // AppendAdmin appends a reply of the admin door. contentType is [TypeScript],
-// [TypeHTML] or [TypeDefault]; the last names the type after the length, as
+// [TypeHTML], [TypeJSON] or [TypeDefault]; the last names the type after the length, as
 // recorded of broadcast and of refusals.
 func AppendAdmin(dst []byte, a Admin, status int, contentType string, body []byte) []byte {
 	dst = appendStatus(dst, a.Minor, status, adminReason(status))
@@ -83,6 +83,41 @@ func AppendAck(dst, escName []byte, seq uint64, receivers int) []byte {
 	dst = append(dst, `,"receivers":`...)
 	dst = strconv.AppendInt(dst, int64(receivers), 10)
 	return append(dst, '}')
+}
+
+// AppendListed appends, to those before it, a channel as /channels lists it: how
+// many subscribers it has and the number of its next message.
+func AppendListed(dst, escName []byte, subscribers int, next uint64) []byte {
+	if len(dst) > 0 {
+		dst = append(dst, ',')
+	}
+	dst = append(dst, `{"cname":"`...)
+	dst = append(dst, escName...)
+	dst = append(dst, `","subscribers":`...)
+	dst = strconv.AppendInt(dst, int64(subscribers), 10)
+	dst = append(dst, `,"seq":`...)
+	dst = strconv.AppendUint(dst, next, 10)
+	return append(dst, '}')
+}
+
+// AppendListBody appends the body of /channels, of TypeJSON, or of TypeScript
+// with a cb: what [AppendListed] gave, and where the next page begins, unless
+// that is empty.
+func AppendListBody(dst, cb, listed, next []byte) []byte {
+	if len(cb) > 0 {
+		dst = append(append(dst, cb...), '(')
+	}
+	dst = append(dst, `{"channels":[`...)
+	dst = append(dst, listed...)
+	dst = append(dst, ']')
+	if len(next) > 0 {
+		dst = append(append(append(dst, `,"next":"`...), next...), '"')
+	}
+	dst = append(dst, '}')
+	if len(cb) > 0 {
+		return append(dst, callEnd...)
+	}
+	return append(dst, '\n')
 }
 
 // Sign is what /sign tells of a channel.

@@ -57,6 +57,7 @@ func FuzzEscaped(f *testing.F) {
 func FuzzParams(f *testing.F) {
 	f.Add([]byte("cname=a&seq=3x&noop=7&cb=f"), []byte(""))
 	f.Add([]byte("x&cname=%41+%zz&CNAME=b&seq=-5"), []byte("cname=form&content=y1%"))
+	f.Add([]byte("after=%30a&limit=-7&prefix=n%20"), []byte("LIMIT=&limit=5"))
 	f.Add([]byte("expires=99999999999999999999&gap=1&ack=0&snapshot=&token=%00"), []byte("&&=&="))
 	f.Fuzz(func(t *testing.T, query, form []byte) {
 		var p Params
@@ -66,13 +67,14 @@ func FuzzParams(f *testing.F) {
 			t.Errorf("%d bytes of scratch for %d", len(scratch), len(query)+len(form))
 		}
 		want := plainParams(string(form), plainParams(string(query), nil))
-		for name, got := range map[string][]byte{"cname": p.Cname, "cb": p.Cb, "token": p.Token, "content": p.Content, "epoch": p.Epoch} {
+		for name, got := range map[string][]byte{"cname": p.Cname, "cb": p.Cb, "token": p.Token, "content": p.Content, "epoch": p.Epoch,
+			"after": p.After, "prefix": p.Prefix} {
 			value, ok := want[name]
 			if ok != (got != nil) || value != string(got) {
 				t.Errorf("%s: %q, want %q, %v", name, got, value, ok)
 			}
 		}
-		for name, got := range map[string]int64{"seq": p.Seq, "noop": p.Noop} {
+		for name, got := range map[string]int64{"seq": p.Seq, "noop": p.Noop, "limit": p.Limit} {
 			if value := parseInt([]byte(want[name])); got != value {
 				t.Errorf("%s: %d, want %d", name, got, value)
 			}

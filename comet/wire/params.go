@@ -9,16 +9,19 @@ import (
 // scratch given to [ParseParams]; an absent one is nil.
 type Params struct {
 	Cname, Cb, Token, Content, Epoch []byte
+	After, Prefix                    []byte
 
 	Seq     int64 // 0 when absent
 	Noop    int64 // 0 when absent
 	Expires int64 // seconds, -1 when absent
+	Limit   int64 // 0 when absent
 
 	// Cnames is how often a name of a channel was given.
 	Cnames int
 
 	HasCname, HasCb, HasToken, HasContent, HasEpoch bool
-	HasSeq, HasNoop, HasExpires                     bool
+	HasAfter, HasPrefix                             bool
+	HasSeq, HasNoop, HasExpires, HasLimit           bool
 
 	// Switches: set by any number but 0.
 	Gap, Ack, Snapshot          bool
@@ -104,7 +107,7 @@ func (p *Params) add(scratch, name, value []byte) []byte {
 		if equalFold(name, "noop") {
 			return addNumber(&p.Noop, &p.HasNoop, scratch, value)
 		}
-	case len("cname"): // token, epoch
+	case len("cname"): // token, epoch, after, limit
 		switch {
 		case equalFold(name, "epoch"):
 			return addText(&p.Epoch, &p.HasEpoch, scratch, value)
@@ -113,6 +116,14 @@ func (p *Params) add(scratch, name, value []byte) []byte {
 			return addText(&p.Cname, &p.HasCname, scratch, value)
 		case equalFold(name, "token"):
 			return addText(&p.Token, &p.HasToken, scratch, value)
+		case equalFold(name, "after"):
+			return addText(&p.After, &p.HasAfter, scratch, value)
+		case equalFold(name, "limit"):
+			return addNumber(&p.Limit, &p.HasLimit, scratch, value)
+		}
+	case len("prefix"):
+		if equalFold(name, "prefix") {
+			return addText(&p.Prefix, &p.HasPrefix, scratch, value)
 		}
 	case len("content"): // expires
 		switch {

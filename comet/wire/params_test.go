@@ -35,6 +35,10 @@ func TestParseParams(t *testing.T) {
 		{"cname=a;seq=3", "", func(p *Params) bool { return string(p.Cname) == "a;seq=3" && !p.HasSeq }},
 		{"gap=1&ack=0&snapshot=true", "", func(p *Params) bool { return p.Gap && !p.Ack && !p.Snapshot }},
 		{"gap=0&gap=1&ack=-1&snapshot=2", "ack=0", func(p *Params) bool { return !p.Gap && !p.Ack && p.Snapshot }},
+		{"after=0a&LIMIT=7x&prefix=a%20b", "limit=&prefix=", func(p *Params) bool {
+			return string(p.After) == "0a" && p.Limit == 0 && p.HasLimit && p.HasPrefix && len(p.Prefix) == 0
+		}},
+		{"limit=12&Prefix=n+", "", func(p *Params) bool { return p.Limit == 12 && string(p.Prefix) == "n " && !p.HasAfter }},
 		{"seq=%33%20", "", func(p *Params) bool { return p.Seq == 3 }},
 		{"cnamex=a&seq1=2&_=1234&cbb=f&nope=1", "", func(p *Params) bool { return !p.HasCname && !p.HasSeq && !p.HasCb && !p.HasNoop }},
 	} {

@@ -13,9 +13,10 @@ const (
 
 // Content types of the admin door, for [AppendAdmin].
 const (
-	TypeDefault = ""                               // broadcast, and refusals: the library's default, its line last
-	TypeScript  = "text/javascript; charset=utf-8" // push, pub
-	TypeHTML    = "text/html; charset=utf-8"       // sign, close, clear, info, check
+	TypeDefault = ""                                // broadcast, and refusals: the library's default, its line last
+	TypeScript  = "text/javascript; charset=utf-8"  // push, pub
+	TypeHTML    = "text/html; charset=utf-8"        // sign, close, clear, info, check
+	TypeJSON    = "application/json; charset=utf-8" // channels
 )
 
 func statusLine(minor uint8) string {

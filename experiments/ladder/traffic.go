@@ -27,9 +27,15 @@ type loadProcess struct {
 
 // loadArgs is the command line of a load for a server.
 func loadArgs(o *Options, d process.Doors) []string {
-	return append(slices.Clone(o.Load),
+	return LoadArgs(o.Load, d, o.To, o.SubscribersPerChannel)
+}
+
+// LoadArgs is the command line of a load for a server: program and the first
+// arguments are those that lead to a load process.
+func LoadArgs(program []string, d process.Doors, connections, subscribers int) []string {
+	return append(slices.Clone(program),
 		"--host="+d.Host, "--port="+strconv.Itoa(d.FirstPort), "--ports="+strconv.Itoa(process.FrontPorts),
-		"--connections="+strconv.Itoa(o.To), "--subscribers="+strconv.Itoa(o.SubscribersPerChannel))
+		"--connections="+strconv.Itoa(connections), "--subscribers="+strconv.Itoa(subscribers))
 }
 
 // startLoad starts a load on its processors.

@@ -101,6 +101,7 @@ func (r Record) kind() (Kind, error) {
 	}{
 		{KindBackend, r.Backend != nil}, {KindStep, r.Step != nil}, {KindFailure, r.Failure != nil},
 		{KindFloor, r.Floor != nil}, {KindMachine, r.Machine != nil}, {KindExpiry, r.Expiry != nil},
+		{KindResponsive, r.Responsive != nil},
 	} {
 		if part.set {
 			kinds = append(kinds, part.kind)

@@ -21,6 +21,8 @@ type Data struct {
 	Floors   []Floor
 	Machines []Machine
 	Expiries []Expiry
+	// Responsives are of experiment responsive, a backend each.
+	Responsives []Responsive
 	// Warnings are what the reader had to leave out, one sentence each.
 	Warnings []string
 }
@@ -152,6 +154,8 @@ func (d *Data) add(line []byte) error {
 		d.Machines = append(d.Machines, *r.Machine)
 	case KindExpiry:
 		d.Expiries = append(d.Expiries, *r.Expiry)
+	case KindResponsive:
+		d.Responsives = append(d.Responsives, *r.Responsive)
 	}
 	return nil
 }

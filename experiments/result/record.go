@@ -21,6 +21,8 @@ const (
 	KindFloor   Kind = "floor"   // what this machine does without a protocol
 	KindMachine Kind = "machine" // how quiet the machine was
 	KindExpiry  Kind = "expiry"  // a window in which polls expire
+	// KindResponsive is what others waited for during broadcasts.
+	KindResponsive Kind = "responsive"
 )
 
 // The backends' names, as the server's --engine takes them.
@@ -44,6 +46,8 @@ type Record struct {
 	Floor   *Floor   `json:"floor,omitempty"`
 	Machine *Machine `json:"machine,omitempty"`
 	Expiry  *Expiry  `json:"expiry,omitempty"`
+
+	Responsive *Responsive `json:"responsive,omitempty"`
 }
 
 // Backend describes one fresh server process.

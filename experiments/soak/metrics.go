@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"c1000k/experiments/ladder"
+	"c1000k/experiments/process"
 )
 
 // metrics are the server's own figures, by name and labels as they stand in
@@ -15,7 +15,7 @@ import (
 type metrics map[string]float64
 
 // readMetrics reads them.
-func readMetrics(ctx context.Context, server *ladder.Server) (metrics, error) {
+func readMetrics(ctx context.Context, server *process.Server) (metrics, error) {
 	page, err := server.DebugPage(ctx, "/metrics")
 	if err != nil {
 		return nil, err

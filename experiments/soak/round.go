@@ -13,8 +13,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"c1000k/experiments/ladder"
 	"c1000k/experiments/load/rawnet"
+	"c1000k/experiments/process"
 	"c1000k/experiments/sample"
 )
 
@@ -43,7 +43,7 @@ type round struct {
 	engine  string
 	tokens  bool
 	began   time.Time
-	server  *ladder.Server
+	server  *process.Server
 	fronts  []rawnet.Addr
 	admin   *http.Client
 	watches []*watcher
@@ -78,13 +78,13 @@ func (s *round) churns() bool { return s.phase.Load() == phaseChurn }
 
 // run is one round. An error means that it could not be held; what went wrong in
 // it is in faults.
-func (s *round) run(ctx context.Context, doors ladder.Doors) (err error) {
+func (s *round) run(ctx context.Context, doors process.Doors) (err error) {
 	logPath := filepath.Join(s.o.Logs, "server-"+s.name+".log")
 	auth := "none"
 	if s.tokens {
 		auth = "token"
 	}
-	s.server, err = ladder.StartServer(ctx, s.o.Server, doors, logPath,
+	s.server, err = process.StartServer(ctx, s.o.Server, doors, logPath,
 		"--engine="+s.engine, "--auth="+auth,
 		"--channels="+strconv.Itoa(4*s.o.Connections), "--max-connections="+strconv.Itoa(2*s.o.Connections+1000),
 		"--channel-buffer-size="+strconv.Itoa(history),
@@ -99,7 +99,7 @@ func (s *round) run(ctx context.Context, doors ladder.Doors) (err error) {
 	defer cancel(nil)
 	go func() {
 		select {
-		case <-s.server.Exited():
+		case <-s.server.Ended():
 			cancel(s.server.Death())
 		case <-ctx.Done():
 		}

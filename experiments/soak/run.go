@@ -7,7 +7,7 @@ import (
 	"io"
 	"time"
 
-	"c1000k/experiments/ladder"
+	"c1000k/experiments/process"
 )
 
 // firstPort is where free ports for the servers are looked for.
@@ -26,7 +26,7 @@ func Run(ctx context.Context, o Options) error {
 	port, failed := firstPort, false
 	for _, engine := range o.Engines {
 		for _, tokens := range []bool{false, true} {
-			doors, next, err := ladder.FindDoors(port)
+			doors, next, err := process.FindDoors(port)
 			if err != nil {
 				return err
 			}

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"c1000k/experiments/ladder"
+	"c1000k/experiments/process"
 )
 
 // buildServer builds the server.
@@ -40,7 +40,7 @@ func TestSoak(t *testing.T) {
 		if testing.Short() && !one.short {
 			continue
 		}
-		doors, next, err := ladder.FindDoors(port)
+		doors, next, err := process.FindDoors(port)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -55,7 +55,7 @@ func TestSoak(t *testing.T) {
 }
 
 // soakOnce holds one round.
-func soakOnce(t *testing.T, s *round, doors ladder.Doors) {
+func soakOnce(t *testing.T, s *round, doors process.Doors) {
 	err := s.run(context.Background(), doors)
 	var told bytes.Buffer
 	s.write(&told)

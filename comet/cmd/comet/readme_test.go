@@ -35,8 +35,9 @@ func readmeSteps(t *testing.T) (steps []step) {
 }
 
 var (
-	tokenValue = regexp.MustCompile(`"token":"[0-9a-f]{32}"`)
-	epochValue = regexp.MustCompile(`"content":"[0-9a-f]{16}`)
+	tokenValue  = regexp.MustCompile(`"token":"[0-9a-f]{32}"`)
+	cursorValue = regexp.MustCompile(`"next":"[0-9a-f]{16}"`)
+	epochValue  = regexp.MustCompile(`"content":"[0-9a-f]{16}`)
 )
 
 // TestReadme proves that every command of the README's walk through the paths
@@ -62,6 +63,7 @@ func TestReadme(t *testing.T) {
 		}
 		out, err := exec.Command("bash", "-c", functions+command+"\nwait").CombinedOutput()
 		got := tokenValue.ReplaceAllString(string(out), `"token":"TOKEN"`)
+		got = cursorValue.ReplaceAllString(got, `"next":"CURSOR"`)
 		got = epochValue.ReplaceAllString(got, `"content":"EPOCH`)
 		if got != x.want {
 			t.Errorf("%s\nprints (%v)\n%swant\n%s", x.command, err, got, x.want)

@@ -46,4 +46,6 @@ const (
 	UnwokenWatcher
 	// KeptReply forgets in a drain that a reply under way is its connection's last.
 	KeptReply
+	// SkippedPlace has the next page of a list begin a place too far.
+	SkippedPlace
 )

@@ -53,6 +53,15 @@ may be missing is known: what was cleared or closed, and what is older than the 
 which the client must be told. At the end all leave, the channels expire, and the server
 must hold nothing more than when it started. The first faults are told in full, the exit code
 is 1 then, and the servers' logs are kept. Ctrl-C tells what was counted until then.`,
+	"responsive": `
+A fresh server and a fresh load for each cell. Pings go to every event loop, found by the
+server's own counters; latency counts from the intended time, and a bare echo beside it says
+what of it is the machine's. Whether the bars of experiments/specs/E03-responsive.md were held
+stands under the table.
+
+  experiment responsive                                          both engines; four minutes
+  experiment responsive --connections 1m --backends uring        all channels held
+  experiment responsive --from experiments/results/E03-responsive   the table anew`,
 	"report": `
   experiment report results/20260101-120000-ladder
 

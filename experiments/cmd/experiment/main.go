@@ -47,13 +47,14 @@ type environment struct {
 
 // commands are the subcommands.
 type commands struct {
-	Ladder    ladderCommand    `cmd:"" help:"Climb to a million held connections on each backend, and compare. The main experiment."`
-	Report    reportCommand    `cmd:"" help:"Make tables and figures anew from a results folder."`
-	Profdiff  profdiffCommand  `cmd:"" help:"The functions that differ most a message between two profiles."`
-	Benchmark benchmarkCommand `cmd:"" help:"The article's tool: open long-polls to any server of the protocol, with Enter at each step."`
-	Turns     turnsCommand     `cmd:"" help:"What a delivery with its next poll costs, as a multiple of the floor of the same run."`
-	Proxy     proxyCommand     `cmd:"" help:"What a held connection costs behind nginx, with and without TLS."`
-	Soak      soakCommand      `cmd:"" help:"Everything at once, for long: is nothing lost, and is nothing left?"`
+	Ladder     ladderCommand     `cmd:"" help:"Climb to a million held connections on each backend, and compare. The main experiment."`
+	Report     reportCommand     `cmd:"" help:"Make tables and figures anew from a results folder."`
+	Profdiff   profdiffCommand   `cmd:"" help:"The functions that differ most a message between two profiles."`
+	Benchmark  benchmarkCommand  `cmd:"" help:"The article's tool: open long-polls to any server of the protocol, with Enter at each step."`
+	Turns      turnsCommand      `cmd:"" help:"What a delivery with its next poll costs, as a multiple of the floor of the same run."`
+	Proxy      proxyCommand      `cmd:"" help:"What a held connection costs behind nginx, with and without TLS."`
+	Soak       soakCommand       `cmd:"" help:"Everything at once, for long: is nothing lost, and is nothing left?"`
+	Responsive responsiveCommand `cmd:"" help:"What pings and pushes take while a broadcast goes to a million channels."`
 
 	Load        loadCommand        `cmd:"" hidden:"" help:"The load process of a ladder; it is spoken to in lines of JSON."`
 	FloorAccept floorAcceptCommand `cmd:"" hidden:"" help:"The server of the bare accept floor; it is spoken to in lines."`

@@ -34,12 +34,13 @@ func call(args ...string) (exit int, stdout, stderr string) {
 // example, its flags; and that asking for it is no error.
 func TestHelp(t *testing.T) {
 	for command, want := range map[string][]string{
-		"":          {"scripts/experiment --quick", "Exit codes", "130"},
-		"ladder":    {"--backends", "--broadcast-at", "experiment ladder --server", "Ctrl-C"},
-		"soak":      {"--connections", "--seed", "experiment soak --time", "Ctrl-C", "exit code"},
-		"report":    {"experiment report results/", "byte for byte"},
-		"profdiff":  {"--messages-a", "experiment profdiff"},
-		"benchmark": {"--ports", "experiment benchmark 127.0.0.1 8100"},
+		"":           {"scripts/experiment --quick", "Exit codes", "130"},
+		"ladder":     {"--backends", "--broadcast-at", "experiment ladder --server", "Ctrl-C"},
+		"soak":       {"--connections", "--seed", "experiment soak --time", "Ctrl-C", "exit code"},
+		"report":     {"experiment report results/", "byte for byte"},
+		"profdiff":   {"--messages-a", "experiment profdiff"},
+		"benchmark":  {"--ports", "experiment benchmark 127.0.0.1 8100"},
+		"responsive": {"--load-nice", "experiment responsive --from"},
 	} {
 		args := append(strings.Fields(command), "--help")
 		exit, stdout, stderr := call(args...)
@@ -91,12 +92,20 @@ func TestUsage(t *testing.T) {
 		{"turns --connections 0", "--connections"},
 		{"turns --subjects pigeon", "pigeon"},
 		{"turns --again /nowhere", "/nowhere"},
+		{"responsive --connections 5", "--connections"},
+		{"responsive --channels 100 --connections 100", "--channels"},
+		{"responsive --channels many", "--channels"},
+		{"responsive --backends kqueue", "kqueue"},
+		{"responsive --load-nice 20", "--load-nice"},
+		{"responsive --ping-rate 0", "--ping-rate"},
+		{"responsive --idle 1ms", "--idle"},
+		{"responsive --broadcasts 0", "--broadcasts"},
 		{"benchmark 127.0.0.1", "<port>"},
 		{"benchmark 127.0.0.1 65500", "65535"},
 		{"benchmark 127.0.0.1 8100 --step 0", "--step"},
 	} {
 		args := strings.Fields(c.args)
-		if len(args) > 0 && args[0] == "ladder" {
+		if len(args) > 0 && (args[0] == "ladder" || args[0] == "responsive") {
 			args = append(args, "--results", results)
 		}
 		exit, _, stderr := call(args...)
@@ -158,21 +167,6 @@ func TestBenchmarkEnds(t *testing.T) {
 	}
 }
 
-// realServer builds the server.
-func realServer(t *testing.T) string {
-	t.Helper()
-	server := filepath.Join(t.TempDir(), "comet")
-	build := exec.Command("go", "build", "-o", server, "c1000k/comet/cmd/comet")
-	if flags := os.Getenv("GOFLAGS"); !strings.Contains(flags, "checklinkname") {
-		// Without it the io_uring bindings do not link.
-		build.Env = append(os.Environ(), "GOFLAGS="+strings.TrimSpace(flags+" -ldflags=-checklinkname=0"))
-	}
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build the server: %v\n%s", err, out)
-	}
-	return server
-}
-
 // TestRealTurns proves that turns are measured of real servers and of the floor,
 // of a fan-out and of a broadcast, that the table is made anew to the same bytes,
 // and that a run that fails says why and keeps its data.
@@ -183,7 +177,8 @@ func TestRealTurns(t *testing.T) {
 	if err := uring.Probe(); err != nil {
 		t.Skipf("no io_uring here: %v", err)
 	}
-	server, results := realServer(t), t.TempDir()
+	results := t.TempDir()
+	server := buildServer(t, results)
 	for _, kind := range []string{"fanout", "broadcast"} {
 		exit, stdout, stderr := call("turns", "--server", server, "--kind", kind, "--connections", "100", "--messages", "2", "--rounds", "2",
 			"--subjects", "uring,epoll,"+floor.TurnWrite+","+floor.TurnPollRest, "--results", filepath.Join(results, kind))
@@ -219,7 +214,8 @@ func TestRealLadder(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short: the real ladder builds the server and takes half a minute")
 	}
-	dir, server := t.TempDir(), realServer(t)
+	dir := t.TempDir()
+	server := buildServer(t, dir)
 	exit, stdout, stderr := call("ladder", "--server", server, "--quick", "--to", "400", "--step", "200", "--idle", "200ms", "--settle", "200ms",
 		"--push", "150", "--port", "18000", "--results", filepath.Join(dir, "results"))
 	folders, err := filepath.Glob(filepath.Join(dir, "results", "*-ladder"))
@@ -240,6 +236,57 @@ func TestRealLadder(t *testing.T) {
 	}
 	if after, err := os.ReadFile(report); err != nil || !bytes.Equal(before, after) {
 		t.Errorf("the report differs when it is made anew (%v)", err)
+	}
+}
+
+// buildServer builds the server into dir.
+func buildServer(t *testing.T, dir string) string {
+	t.Helper()
+	server := filepath.Join(dir, "comet")
+	build := exec.Command("go", "build", "-o", server, "c1000k/comet/cmd/comet")
+	if flags := os.Getenv("GOFLAGS"); !strings.Contains(flags, "checklinkname") {
+		// Without it the io_uring bindings do not link.
+		build.Env = append(os.Environ(), "GOFLAGS="+strings.TrimSpace(flags+" -ldflags=-checklinkname=0"))
+	}
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build the server: %v\n%s", err, out)
+	}
+	return server
+}
+
+// TestRealResponsive proves that pings to every loop, pushes and broadcasts are
+// measured with the real server and the real load, on epoll, and that the table of
+// it is made anew to the same bytes.
+func TestRealResponsive(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: it builds the server and takes ten seconds")
+	}
+	dir := t.TempDir()
+	exit, stdout, stderr := call("responsive", "--server", buildServer(t, dir), "--channels", "2000", "--connections", "200",
+		"--backends", "epoll", "--load-nice", "19", "--idle", "1s", "--port", "20000", "--results", filepath.Join(dir, "results"))
+	folders, err := filepath.Glob(filepath.Join(dir, "results", "*-responsive"))
+	if err != nil || len(folders) != 1 || exit != exitClean {
+		t.Fatalf("exit %d, %v, %v\n%s\n%s", exit, folders, err, stdout, stderr)
+	}
+	d, err := result.Read(folders[0])
+	if err != nil || len(d.Responsives) != 1 {
+		t.Fatalf("%v, %d records", err, len(d.Responsives))
+	}
+	r := d.Responsives[0]
+	if r.Channels != 2000 || r.Connections != 200 || len(r.Broadcasts) < 5 || r.Lost+r.Repeated+r.OutOfOrder+r.Refused != 0 {
+		t.Errorf("%+v", r)
+	}
+	for loop := range r.Loops {
+		if p := r.Probe(result.PhaseDuring, result.ProbePing, loop); p == nil || p.Latency == nil || p.Latency.Samples < 100 {
+			t.Errorf("loop %d of %d: %+v", loop, r.Loops, p)
+		}
+	}
+	table, err := os.ReadFile(filepath.Join(folders[0], "table.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if exit, stdout, _ := call("responsive", "--from", folders[0]); exit != exitClean || stdout != string(table) {
+		t.Errorf("made anew, exit %d, the table is\n%swas\n%s", exit, stdout, table)
 	}
 }
 

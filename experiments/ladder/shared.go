@@ -1,0 +1,35 @@
+package ladder
+
+import (
+	"context"
+	"fmt"
+
+	"c1000k/experiments/process"
+	"c1000k/experiments/sample"
+)
+
+// What other experiments take from the ladder.
+
+// Structure is how many loops, rings and descriptor tables a server has now.
+func Structure(ctx context.Context, d process.Doors) (loops, rings, tables int, err error) {
+	f, err := askFacts(ctx, d)
+	return f.Loops, f.Rings, f.Tables, err
+}
+
+// Noisy says by which limits of the specs the machine was not quiet between two
+// looks.
+func Noisy(before, after sample.Machine) []string { return noisy(before, after) }
+
+// CheckMemory refuses to hold so many connections, which are not open yet, where
+// the machine has not the memory.
+func CheckMemory(connections int) error {
+	available, err := memoryAvailable()
+	if err != nil {
+		return err
+	}
+	if need := memoryNeeded(connections); available < need {
+		return fmt.Errorf("%s connections take up to %s (8.5 KB each, and 2 GiB stay free), and %s are available",
+			grouped(connections), size(need), size(available))
+	}
+	return nil
+}

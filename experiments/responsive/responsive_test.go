@@ -1,0 +1,221 @@
+package responsive
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"c1000k/experiments/result"
+)
+
+// committed is the run that this repository keeps.
+const committed = "../results/E03-responsive"
+
+// TestTableOfTheCommittedRun proves that the table kept beside the committed run is
+// made of its data, and that every loop, phase and kind has its probe with a whole
+// histogram.
+func TestTableOfTheCommittedRun(t *testing.T) {
+	d, err := result.Read(committed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var table bytes.Buffer
+	Table(&table, d.Responsives)
+	kept, err := os.ReadFile(filepath.Join(committed, "table.md"))
+	if err != nil || !bytes.Equal(kept, table.Bytes()) {
+		t.Errorf("table.md is not what the data give (%v): make it anew by experiment responsive --from %s", err, committed)
+	}
+	for _, r := range d.Responsives {
+		for _, phase := range []string{result.PhaseIdle, result.PhaseDuring} {
+			for loop := range r.Loops {
+				p := r.Probe(phase, result.ProbePing, loop)
+				if p == nil || p.Latency.P99 == nil {
+					t.Errorf("%s, %s: loop %d has no 99th percentile", r.Backend, phase, loop)
+					continue
+				}
+				if _, err := os.Stat(filepath.Join(committed, p.HDR)); err != nil {
+					t.Error(err)
+				}
+			}
+			for _, what := range []string{result.ProbePush, result.ProbeEcho} {
+				if p := r.Probe(phase, what, result.AllLoops); p == nil || p.Latency.P99 == nil {
+					t.Errorf("%s, %s: %s has no 99th percentile", r.Backend, phase, what)
+				}
+			}
+		}
+	}
+}
+
+// measured is a record whose loops took so many microseconds at the 99th percentile.
+func measured(pushIdle, pushDuring, answer float64, loops ...float64) *result.Responsive {
+	r := &result.Responsive{Loops: len(loops), Broadcasts: []result.BroadcastTimes{{AnswerUs: answer, LastSeconds: 1}}}
+	add := func(phase, what string, loop int, p99 float64) {
+		r.Probes = append(r.Probes, result.Probe{Phase: phase, What: what, Loop: loop, Latency: &result.Percentiles{P99: &p99}})
+	}
+	for loop, p99 := range loops {
+		add(result.PhaseDuring, result.ProbePing, loop, p99)
+	}
+	add(result.PhaseIdle, result.ProbePush, result.AllLoops, pushIdle)
+	add(result.PhaseDuring, result.ProbePush, result.AllLoops, pushDuring)
+	return r
+}
+
+// TestVerdicts proves that a bar is held by the worst loop, against the idle phase,
+// and by the slowest answer; and that too few samples are no verdict.
+func TestVerdicts(t *testing.T) {
+	for _, c := range []struct {
+		r    *result.Responsive
+		want [3]bool
+	}{
+		{measured(100, 5_100, 9_999, 19_999, 5), [3]bool{true, true, true}},
+		{measured(100, 5_101, 9_999, 19_999, 5), [3]bool{true, false, true}},
+		{measured(100, 200, 10_001, 5, 20_000), [3]bool{false, true, false}},
+	} {
+		for i, text := range verdicts(c.r) {
+			if got := strings.Contains(text, ": held"); got != c.want[i] || got == strings.Contains(text, "NOT HELD") {
+				t.Errorf("verdict %d: %q, want held: %v", i, text, c.want[i])
+			}
+		}
+	}
+	few := measured(1, 1, 1, 1)
+	for i := range few.Probes {
+		few.Probes[i].Latency.P99 = nil
+	}
+	for _, text := range verdicts(few)[:2] {
+		if !strings.HasPrefix(text, "no verdict") {
+			t.Errorf("without enough samples: %q", text)
+		}
+	}
+}
+
+// serve answers each request with the replies in turn, in pieces, and stays; without
+// any it leaves.
+func serve(t *testing.T, replies ...string) string {
+	t.Helper()
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		buf := make([]byte, 4096)
+		for _, reply := range replies {
+			if _, err := c.Read(buf); err != nil {
+				return
+			}
+			for part := range slices.Chunk([]byte(reply), 7) {
+				c.Write(part)
+				time.Sleep(100 * time.Microsecond)
+			}
+		}
+		if len(replies) > 0 {
+			c.Read(buf)
+		}
+	}()
+	return l.Addr().String()
+}
+
+func reply(status string) string {
+	return fmt.Sprintf("HTTP/1.1 %s\r\nContent-Length: 5\r\n\r\nhello", status)
+}
+
+// TestExchanger proves that a reply is known in pieces, that one which is not as
+// wanted is told, and that the end of the connection is an error.
+func TestExchanger(t *testing.T) {
+	x, err := newExchanger("test", serve(t, reply("200 OK"), reply("200 OK"), reply("503 No")), get("/"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer x.close()
+	if x.size != len(reply("200 OK")) || x.got != 0 {
+		t.Errorf("a reply of %d bytes is taken for %d, %d over", len(reply("200 OK")), x.size, x.got)
+	}
+	if err := x.once(); err != nil {
+		t.Error(err)
+	}
+	if err := x.once(); err == nil {
+		t.Error("a refusal is taken for an answer")
+	}
+	if _, err := newExchanger("test", serve(t, "HTTP/1.1 200 OK\r\n\r\n"), get("/")); err == nil {
+		t.Error("a reply without a length is taken")
+	}
+	if _, err := newExchanger("test", serve(t), get("/")); err == nil {
+		t.Error("a connection that ends is taken for an answer")
+	}
+}
+
+// TestMetronome proves that requests are sent at their rate and matched with their
+// answers, by phase, and that a broadcast is sent when it is asked for, and once.
+func TestMetronome(t *testing.T) {
+	e, err := startEcho()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.close()
+	x, err := newExchanger(result.ProbeEcho, e.addr(), echoRequest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer x.close()
+	cast, err := dial("broadcast", serve(t, reply("200 OK")), get("/broadcast"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cast.close()
+	m := newMetronome(cast)
+	track := newTrack()
+	m.add(x, track, 1000, 0)
+	m.phase.Store(int32(phaseIdle))
+	m.start()
+	began := time.Now()
+	m.broadcast()
+	for end := began.Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		if _, ok := m.answered(0); ok && time.Since(began) > 50*time.Millisecond {
+			break
+		}
+		if err := m.failed(); err != nil || time.Now().After(end) {
+			t.Fatalf("the broadcast is not answered: %v", err)
+		}
+	}
+	m.phase.Store(int32(phaseNone))
+	took := time.Since(began)
+	for b := m.beats[0]; ; time.Sleep(10 * time.Millisecond) {
+		if time.Since(began) > took+100*time.Millisecond {
+			if err := m.end(); err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range b.wait {
+				if r.phase == phaseIdle {
+					t.Error("a request of the phase is not answered")
+				}
+			}
+			break
+		}
+	}
+	sent, due := track.late[phaseIdle].TotalCount(), int64(took/time.Millisecond)
+	if sent != track.latency[phaseIdle].TotalCount() || sent > due+2 || sent < 40 {
+		t.Errorf("%d sent and %d answered in %v", sent, track.latency[phaseIdle].TotalCount(), took)
+	}
+	if len(m.answers) != 1 || m.castSent != 1 {
+		t.Errorf("%d broadcasts, %d answers", m.castSent, len(m.answers))
+	}
+}
+
+// TestPlan proves the order of the cells: there and back.
+func TestPlan(t *testing.T) {
+	o := Options{Backends: []string{"a", "b"}, LoadNice: []int{0, 19, 5}}
+	if got := fmt.Sprint(o.plan()); got != "[{a 0} {b 0} {b 19} {a 19} {a 5} {b 5}]" {
+		t.Error(got)
+	}
+}

@@ -1,0 +1,128 @@
+package responsive
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"c1000k/experiments/result"
+)
+
+// Table writes what was measured, and whether the bars were held.
+func Table(w io.Writer, all []result.Responsive) {
+	fmt.Fprintln(w, "| ms | requests | idle p50 | p99 | longest | during p50 | p99 | longest | sent late, during p99 |")
+	fmt.Fprintln(w, "|---|---:|---:|---:|---:|---:|---:|---:|---:|")
+	for i := range all {
+		rows(w, &all[i])
+	}
+	fmt.Fprintln(w)
+	for i := range all {
+		fmt.Fprintf(w, "- %s\n", summary(&all[i]))
+		for _, v := range verdicts(&all[i]) {
+			fmt.Fprintf(w, "  - %s\n", v)
+		}
+	}
+	fmt.Fprint(w, "\nThe echo is a bare thread that answers the instrument at the rate of a loop's pings: what it takes, and how late requests were sent, is\n"+
+		"the machine's and the instrument's part, and is in all the other figures, too. Server, load and instrument share the processors;\n"+
+		"a load of nice 19 takes what the others leave, as clients on other machines would take nothing.\n")
+}
+
+// title names a backend, and the load's priority where it is not the usual one.
+func title(r *result.Responsive) string {
+	if r.LoadNice == 0 {
+		return r.Backend
+	}
+	return fmt.Sprintf("%s, load nice %d", r.Backend, r.LoadNice)
+}
+
+// rows are a backend's.
+func rows(w io.Writer, r *result.Responsive) {
+	row := func(name, what string, loop int) {
+		idle, during := r.Probe(result.PhaseIdle, what, loop), r.Probe(result.PhaseDuring, what, loop)
+		if idle == nil || during == nil || idle.Latency == nil || during.Latency == nil {
+			return
+		}
+		fmt.Fprintf(w, "| %s, %s | %d | %s | %s | %s | %s | %s | %s | %s |\n", title(r), name, during.Latency.Samples,
+			ms(idle.Latency.P50), ms(idle.Latency.P99), ms(&idle.Latency.Max),
+			ms(during.Latency.P50), ms(during.Latency.P99), ms(&during.Latency.Max), ms(during.Late.P99))
+	}
+	row("ping, all loops", result.ProbePing, result.AllLoops)
+	for loop := range r.Loops {
+		row(fmt.Sprintf("ping, loop %d", loop), result.ProbePing, loop)
+	}
+	row("push", result.ProbePush, result.AllLoops)
+	row("echo", result.ProbeEcho, result.AllLoops)
+}
+
+// ms writes microseconds as milliseconds.
+func ms(us *float64) string {
+	if us == nil {
+		return "too few"
+	}
+	return fmt.Sprintf("%.2f", *us/1e3)
+}
+
+// summary says what was done.
+func summary(r *result.Responsive) string {
+	var answer, last float64
+	for _, b := range r.Broadcasts {
+		answer, last = max(answer, b.AnswerUs/1e3), max(last, b.LastSeconds)
+	}
+	noisy := ""
+	for _, n := range r.Noisy {
+		noisy += "; NOISY: " + n
+	}
+	return fmt.Sprintf("**%s**: %d channels, %d held, %d loops; %d broadcasts in %.1f s, answered after %.2f ms at most, the last delivery after %.2f s at most; "+
+		"of two processors the server had %.2f and the load %.2f%s",
+		title(r), r.Channels, r.Connections, r.Loops, len(r.Broadcasts), r.DuringSeconds, answer, last,
+		r.ServerCPU/r.DuringSeconds, r.LoadCPU/r.DuringSeconds, noisy)
+}
+
+// verdicts say of each bar whether it was held.
+func verdicts(r *result.Responsive) []string {
+	return []string{pingVerdict(r), pushVerdict(r), answerVerdict(r)}
+}
+
+// held words a verdict.
+func held(ok bool) string {
+	if ok {
+		return "held"
+	}
+	return "NOT HELD"
+}
+
+func pingVerdict(r *result.Responsive) string {
+	worst, at := 0.0, -1
+	for loop := range r.Loops {
+		p := r.Probe(result.PhaseDuring, result.ProbePing, loop)
+		if p == nil || p.Latency == nil || p.Latency.P99 == nil {
+			return fmt.Sprintf("no verdict on pings: loop %d had too few", loop)
+		}
+		if *p.Latency.P99 > worst {
+			worst, at = *p.Latency.P99, loop
+		}
+	}
+	return fmt.Sprintf("ping on every loop below %v at p99: %s (highest %.2f ms, on loop %d)",
+		PingBar, held(worst < float64(PingBar/time.Microsecond)), worst/1e3, at)
+}
+
+func pushVerdict(r *result.Responsive) string {
+	idle, during := r.Probe(result.PhaseIdle, result.ProbePush, result.AllLoops), r.Probe(result.PhaseDuring, result.ProbePush, result.AllLoops)
+	for _, p := range []*result.Probe{idle, during} {
+		if p == nil || p.Latency == nil || p.Latency.P99 == nil {
+			return "no verdict on pushes: there were too few"
+		}
+	}
+	more := *during.Latency.P99 - *idle.Latency.P99
+	return fmt.Sprintf("push at most %v more than idle, at p99: %s (%.2f ms more)", PushBar, held(more <= float64(PushBar/time.Microsecond)), more/1e3)
+}
+
+func answerVerdict(r *result.Responsive) string {
+	worst := 0.0
+	for _, b := range r.Broadcasts {
+		if b.LastSeconds > 0 {
+			worst = max(worst, b.AnswerUs/1e6/b.LastSeconds)
+		}
+	}
+	return fmt.Sprintf("the publisher's answer within %v of the time to the last delivery: %s (%.4f at most)", AnswerPart, held(worst < AnswerPart), worst)
+}
