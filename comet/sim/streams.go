@@ -47,7 +47,7 @@ func (m *model) follow(c *channelModel, p *possible, a *ask, o outcome, text str
 		o.over = true
 		return o, text == o.reply || text == o.or
 	}
-	o.or = ""
+	o.or, o.orNot = "", false
 	text, ok := strings.CutPrefix(text, o.begin)
 	if !ok {
 		return o, false
