@@ -321,7 +321,7 @@ func (m *model) hearAll(a *ask, text string) (over bool) {
 	}
 	for _, part := range a.parts {
 		if texts[part] != "" || !a.begun {
-			m.hearPart(part, texts[part])
+			m.hearOn(part, texts[part])
 		}
 	}
 	for _, part := range a.parts {
@@ -329,28 +329,6 @@ func (m *model) hearAll(a *ask, text string) (over bool) {
 	}
 	a.begun, a.done = true, over
 	return over
-}
-
-// hearPart holds what one channel has in a piece of a stream against its promise.
-func (m *model) hearPart(a *ask, text string) {
-	c := m.channels[a.channel]
-	m.settle(c)
-	masked, mark, of := m.markOf(a, text)
-	m.filter(c, func(p *possible) bool {
-		o, ok := p.wait[a]
-		if !ok || mark != "" && !of.may(o.instance, mark) {
-			return false
-		}
-		if o, ok = m.follow(c, p, a, o, masked); ok {
-			p.wait[a] = o
-		}
-		return ok
-	}, "%v: the stream may not have this of %q:\n%q", a.whole, c.name, text)
-	m.learn(c, a, mark, of)
-	if c.states[0].wait[a].over {
-		m.drop(c, a)
-	}
-	m.compact(c)
 }
 
 // hearNoop is the noop of a stream of several channels: in the name of the first
