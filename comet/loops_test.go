@@ -30,7 +30,13 @@ type member struct {
 }
 
 func (m *member) poll(c Conn) {
-	m.request = fmt.Appendf(m.request[:0], "GET /sub?cname=c%d&seq=%d HTTP/1.1\r\nHost: h\r\n\r\n", int(c)%m.channels, m.next[c])
+	m.request = fmt.Appendf(m.request[:0], "GET /sub?cname=c%d&seq=%d", int(c)%m.channels, m.next[c])
+	if c%2 == 1 {
+		// Of others nothing comes: two channels of its own are joined before its
+		// first is looked at, and left with each reply.
+		m.request = fmt.Appendf(m.request[:0], "GET /sub?cname=x%d&seq=1&cname=y%d.%d&seq=1&cname=c%d&seq=%d", c, c, m.id, int(c)%m.channels, m.next[c])
+	}
+	m.request = append(m.request, " HTTP/1.1\r\nHost: h\r\n\r\n"...)
 	m.loops[m.id].Data(m.now.Load(), c, m.request)
 }
 
@@ -108,13 +114,13 @@ func (m *member) run() {
 }
 
 // TestLoopsShareChannels proves, for the race detector too, that subscribers of
-// the same channels on several loops get every message of publishers on all of
-// them once and in order, that no loop sleeps over one, and that nothing of
-// the messages is left but the histories.
+// the same channels on several loops, half of them of others too, get every
+// message of publishers on all of them once and in order, that no loop sleeps
+// over one, and that nothing of the messages is left but the histories.
 func TestLoopsShareChannels(t *testing.T) {
 	const loops, polls, channels, each = 3, 40, 5, 400
 	cfg := DefaultConfig()
-	cfg.Channels, cfg.ChannelBufferSize = channels, loops*each
+	cfg.Channels, cfg.ChannelBufferSize = channels+2*loops*polls, loops*each
 	s, err := NewService(cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -52,6 +52,17 @@ var extensions = []exchange{
 
 var epochForm = regexp.MustCompile(`"content":"([0-9a-f]{16})"`)
 
+// mustEpoch asks for a channel's epoch.
+func (c *client) mustEpoch(t *testing.T, channel string) string {
+	t.Helper()
+	reply, err := c.do(get("/sub?gap=1&cname=" + channel))
+	m := epochForm.FindStringSubmatch(reply)
+	if err != nil || m == nil {
+		t.Fatalf("no epoch: %q, %v", reply, err)
+	}
+	return m[1]
+}
+
 // testExtensions proves acknowledgements, pushes to several channels, and that
 // a client that asks for gaps learns of each: of messages that are gone, and of
 // another channel in place of the old one.
@@ -64,19 +75,10 @@ func testExtensions(t *testing.T, f Factory) {
 	expectAll(t, held, func(int) string { return polled(data("ar", 1, "x") + "\n") })
 
 	g := s.mustDial(comet.DoorFront)
-	epochOf := func(channel string) string {
-		t.Helper()
-		reply, err := g.do(get("/sub?gap=1&cname=" + channel))
-		m := epochForm.FindStringSubmatch(reply)
-		if err != nil || m == nil {
-			t.Fatalf("no epoch: %q, %v", reply, err)
-		}
-		return m[1]
-	}
 	for n := 1; n <= 12; n++ {
 		s.mustCall("/push?cname=g&content=" + decimal(n))
 	}
-	epoch := epochOf("g")
+	epoch := g.mustEpoch(t, "g")
 	gap := func(name string, seq int, epoch string) string { return object("gap", name, seq, epoch) }
 	whole := strings.TrimSuffix(strings.TrimPrefix(replayOf("g", 3, 12), "["), "]\n")
 	// Without gap=1 nobody is told.
@@ -95,7 +97,7 @@ func testExtensions(t *testing.T, f Factory) {
 	for n := 1; n <= 4; n++ {
 		s.mustCall("/push?cname=g&content=" + decimal(n))
 	}
-	next := epochOf("g")
+	next := g.mustEpoch(t, "g")
 	if next == epoch {
 		t.Error("a channel and its successor have the same epoch")
 	}

@@ -254,19 +254,10 @@ func testSeveral(t *testing.T, f Factory) {
 func testSeveralEpochs(t *testing.T, f Factory) {
 	s := newServer(t, f, setup{})
 	g := s.mustDial(comet.DoorFront)
-	epochOf := func(channel string) string {
-		t.Helper()
-		reply, err := g.do(get("/sub?gap=1&cname=" + channel))
-		m := epochForm.FindStringSubmatch(reply)
-		if err != nil || m == nil {
-			t.Fatalf("no epoch: %q, %v", reply, err)
-		}
-		return m[1]
-	}
 	for n := 1; n <= 12; n++ {
 		s.mustCall("/push?cname=ga&cname=gb&content=" + decimal(n))
 	}
-	a, b := epochOf("ga"), epochOf("gb")
+	a, b := g.mustEpoch(t, "ga"), g.mustEpoch(t, "gb")
 	gapped := func(name, epoch string, from int) string {
 		objects := []string{object("gap", name, from, epoch)}
 		for n := from; n <= 12; n++ {

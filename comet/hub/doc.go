@@ -17,7 +17,10 @@
 // the message, stores it and puts it into the inbox of every loop that holds
 // subscribers, in another. So a subscriber either finds the message in the
 // history or its loop finds it in the inbox. Which of a loop's subscribers are
-// due is decided there, by their own next number.
+// due is decided there, by their own next number. Who subscribes to several
+// channels is a subscriber of each: they are joined one after the other, with one
+// stripe locked at a time, and what comes to the first while the next is looked
+// at lies in the inbox. No moment is seen at all channels.
 //
 // # What keeps a channel
 //

@@ -121,7 +121,7 @@ func (m *model) observeHeldOn(a *ask) {
 	}, "%v: no reply came", a)
 	for _, p := range c.states {
 		o := p.wait[a]
-		o.or = ""
+		o.or, o.orNot = "", false
 		p.wait[a] = o
 	}
 	m.compact(c)

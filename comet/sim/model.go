@@ -65,6 +65,7 @@ type promise struct {
 	refused  bool   // the reply is that there is no room
 	first    int    // held: the number of the next message that it is to get
 	or       string // another whole reply that is as legal; empty if there is none
+	orNot    bool   // of a part: it may as well not have been reached
 	begin    string // of a stream: what it begins with
 	replayTo int    // of a stream: its beginning brings the messages before this
 	noop     int    // of a stream: the number of its next noop

@@ -26,7 +26,7 @@ func (m *model) certainOn(c *channelModel, a *ask) bool {
 	for _, p := range c.states {
 		o, ok := p.wait[a]
 		switch {
-		case !ok || o.reply != "" || o.or != "" || o.frozen:
+		case !ok || o.reply != "" || o.or != "" || o.orNot || o.frozen:
 			return false
 		case streams && m.mayOverrun(p, a, o):
 			return false

@@ -57,33 +57,47 @@ var unreached = noRoom("not reached")
 func (m *model) subAll(a *ask) {
 	mayRefuse, mayPass := false, true
 	for _, part := range a.parts {
-		c := m.channels[part.channel]
-		m.settle(c)
-		var before []*possible
-		lastUse := c.lastUse
-		if mayRefuse {
-			for _, p := range c.states {
-				q := p.clone()
-				q.wait[part] = unreached
-				before = append(before, q)
-			}
-		}
-		m.sub(part)
-		refuses, passes := false, false
-		for _, p := range c.states {
-			o := p.wait[part]
-			refuses = refuses || o.refused || o.or != ""
-			passes = passes || !o.refused
-		}
-		switch {
-		case !mayPass:
-			c.states, c.lastUse = before, lastUse
-		case mayRefuse:
-			c.states, c.lastUse = append(c.states, before...), lastUse
-		}
-		m.compact(c)
+		refuses, passes := m.subPart(part, mayRefuse, mayPass)
 		mayRefuse, mayPass = mayRefuse || refuses, mayPass && passes
 	}
+}
+
+// subPart is a part's channel in its turn: those before it may have refused the
+// ask, or may have let it pass. The result is the same with it.
+func (m *model) subPart(part *ask, mayRefuse, mayPass bool) (refuses, passes bool) {
+	c := m.channels[part.channel]
+	m.settle(c)
+	if !mayPass {
+		for _, p := range c.states {
+			p.wait[part] = unreached
+		}
+		c.polls = append(c.polls, part)
+		return false, true
+	}
+	var dead []*possible // as they are where it was not reached, and does not make the channel
+	lastUse, newest := c.lastUse, m.w.nextID
+	if mayRefuse && !m.w.set.config.TokenAuth {
+		for _, p := range c.states {
+			if !p.alive {
+				q := p.clone()
+				q.wait[part] = unreached
+				dead = append(dead, q)
+			}
+		}
+	}
+	m.sub(part)
+	for _, p := range c.states {
+		o := p.wait[part]
+		refuses = refuses || o.refused || o.or != ""
+		passes = passes || !o.refused
+		o.orNot = mayRefuse && (!p.alive || p.instance <= newest) // the channel is as it was
+		p.wait[part] = o
+	}
+	if mayRefuse {
+		c.states, c.lastUse = append(c.states, dead...), lastUse
+	}
+	m.compact(c)
+	return refuses, passes
 }
 
 var (
@@ -192,7 +206,7 @@ func (m *model) observeRefusal(a, by *ask, said, reply string) {
 			case before:
 				return !o.refused
 			}
-			return o.equal(unreached)
+			return o.orNot || o.equal(unreached)
 		}, "%v: it may not be refused so, says %q:\n%q", a, c.name, reply)
 		before = before && part != by
 		m.drop(c, part)
@@ -313,7 +327,7 @@ func (m *model) hearAll(a *ask, text string) (over bool) {
 	}
 	for _, part := range a.parts {
 		if texts[part] != "" || !a.begun {
-			m.hearPart(part, texts[part])
+			m.hearOn(part, texts[part])
 		}
 	}
 	for _, part := range a.parts {
@@ -321,28 +335,6 @@ func (m *model) hearAll(a *ask, text string) (over bool) {
 	}
 	a.begun, a.done = true, over
 	return over
-}
-
-// hearPart holds what one channel has in a piece of a stream against its promise.
-func (m *model) hearPart(a *ask, text string) {
-	c := m.channels[a.channel]
-	m.settle(c)
-	masked, mark, of := m.markOf(a, text)
-	m.filter(c, func(p *possible) bool {
-		o, ok := p.wait[a]
-		if !ok || mark != "" && !of.may(o.instance, mark) {
-			return false
-		}
-		if o, ok = m.follow(c, p, a, o, masked); ok {
-			p.wait[a] = o
-		}
-		return ok
-	}, "%v: the stream may not have this of %q:\n%q", a.whole, c.name, text)
-	m.learn(c, a, mark, of)
-	if c.states[0].wait[a].over {
-		m.drop(c, a)
-	}
-	m.compact(c)
 }
 
 // dismissed says whether a noop, in the name of the first channel that was not

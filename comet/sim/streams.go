@@ -18,6 +18,14 @@ func (m *model) hear(a *ask, text string) (over bool) {
 	if len(a.parts) > 0 {
 		return m.hearAll(a, text)
 	}
+	over = m.hearOn(a, text)
+	a.begun = true
+	return over
+}
+
+// hearOn is hear for a stream of one channel, or what one of several has in the
+// piece.
+func (m *model) hearOn(a *ask, text string) (over bool) {
 	c := m.channels[a.channel]
 	m.settle(c)
 	masked, mark, of := m.markOf(a, text)
@@ -32,7 +40,6 @@ func (m *model) hear(a *ask, text string) (over bool) {
 		return ok
 	}, "%v: the stream may not have this piece:\n%q", a, text)
 	m.learn(c, a, mark, of)
-	a.begun = true
 	if over = c.states[0].wait[a].over; over {
 		m.drop(c, a)
 	}
@@ -47,7 +54,7 @@ func (m *model) follow(c *channelModel, p *possible, a *ask, o outcome, text str
 		o.over = true
 		return o, text == o.reply || text == o.or
 	}
-	o.or = ""
+	o.or, o.orNot = "", false
 	text, ok := strings.CutPrefix(text, o.begin)
 	if !ok {
 		return o, false

@@ -76,6 +76,12 @@ func (m *model) sub(a *ask) {
 		if _, refused := p.wait[a]; refused {
 			continue
 		}
+		if limit > 0 && low >= limit {
+			if p.wait[a] = full; doubtful[p] {
+				p.wait[a] = full.orElse(stranger.reply)
+			}
+			continue
+		}
 		instead := "" // another legal reply
 		if limit > 0 && high >= limit {
 			instead = full.reply
@@ -86,10 +92,6 @@ func (m *model) sub(a *ask) {
 			q := p.split(a.token)
 			q.wait[a] = stranger
 			more = append(more, q)
-		}
-		if limit > 0 && low >= limit {
-			p.wait[a] = full
-			continue
 		}
 		fits, sure := true, true
 		if a.epoch != "" {

@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -40,6 +42,105 @@ func FuzzNames(f *testing.F) {
 		ParseParams(&p, nil, query, form)
 		if p.HasCname != (len(want) > 0) || len(want) > 0 && string(p.Cname) != want[0] {
 			t.Errorf("the parameters have %q, the first name is of %q", p.Cname, want)
+		}
+	})
+}
+
+// FuzzChannels proves that the channels of a subscription are those that a plain
+// reader finds, k-th to k-th, however often which parameter comes; that one channel
+// is what ParseParams takes; and that no more scratch is needed than promised.
+func FuzzChannels(f *testing.F) {
+	f.Add([]byte("cname=a&seq=1&CNAME=b%20c&x&cname&seq=2"), uint8(4))
+	f.Add([]byte("seq=3&seq=x&token=t&epoch=e&cname=&cname=b&cname=&token=u&seq=9&cname=c"), uint8(16))
+	f.Add([]byte("cname=a&cname=b&cname=a&cname=c&cname=d"), uint8(2))
+	f.Fuzz(func(t *testing.T, query []byte, limit uint8) {
+		most := max(int(limit), 1)
+		values := map[string][]string{}
+		for pair := range strings.SplitSeq(string(query), "&") {
+			if name, value, ok := strings.Cut(pair, "="); ok && name != "" {
+				values[asciiLower(name)] = append(values[asciiLower(name)], string(AppendDecoded(nil, []byte(value))))
+			}
+		}
+		kth := func(name string, k int) string {
+			if k < len(values[name]) {
+				return values[name][k]
+			}
+			return ""
+		}
+		var want []string
+		seen := map[string]bool{}
+		for k, name := range values["cname"] {
+			if !seen[name] && len(want) <= most {
+				seen[name] = true
+				want = append(want, fmt.Sprintf("%q %d %q %q", name, parseInt([]byte(kth("seq", k))), kth("token", k), kth("epoch", k)))
+			}
+		}
+		buffer := make([]byte, 0, len(query)+1)
+		channels, scratch := ParseChannels(nil, buffer, query, most)
+		var got []string
+		for _, c := range channels {
+			got = append(got, fmt.Sprintf("%q %d %q %q", c.Cname, c.Seq, c.Token, c.Epoch))
+		}
+		if !slices.Equal(got, want) || len(scratch) > len(query) {
+			t.Fatalf("at most %d: %v with %d bytes of scratch, want %v", most, got, len(scratch), want)
+		}
+		var p Params
+		ParseParams(&p, nil, query, nil)
+		if p.Cnames != len(values["cname"]) || len(channels) > 0 && (string(p.Cname) != string(channels[0].Cname) || p.Seq != channels[0].Seq) {
+			t.Errorf("%d names and %q from %d, want %v", p.Cnames, p.Cname, p.Seq, values["cname"])
+		}
+	})
+}
+
+// FuzzEventID proves that an id of several channels is read as it was composed,
+// and that any other is taken whole or not at all.
+func FuzzEventID(f *testing.F) {
+	f.Add([]byte("1,2,3"), uint8(3))
+	f.Add([]byte(",,"), uint8(3))
+	f.Add([]byte("12,x"), uint8(2))
+	f.Add([]byte("1,1234567890123456789"), uint8(2))
+	f.Fuzz(func(t *testing.T, id []byte, n uint8) {
+		const asked = -7
+		channels := make([]Channel, max(int(n), 2))
+		for i := range channels {
+			channels[i].Seq = asked
+		}
+		parts := strings.Split(string(id), ",")
+		good := len(parts) == len(channels)
+		for _, part := range parts {
+			_, err := strconv.ParseUint(part, 10, 62)
+			good = good && (part == "" || err == nil && len(part) <= 18)
+		}
+		if ok := Resume(channels, id); ok != good {
+			t.Fatalf("%q of %d channels is taken: %v", id, len(channels), ok)
+		}
+		var again []byte
+		for i := range channels {
+			had := channels[i].Seq - 1
+			switch {
+			case !good && channels[i].Seq != asked:
+				t.Fatalf("%q is refused, and channel %d goes on from %d", id, i, had+1)
+			case !good:
+				continue
+			case parts[i] == "" && channels[i].Seq != asked, parts[i] != "" && had != parseInt([]byte(parts[i])):
+				t.Fatalf("%q: channel %d goes on from %d", id, i, had+1)
+			case parts[i] == "":
+				had = NoID
+			}
+			again = AppendEventID(again, i == 0, had)
+		}
+		var once []byte // as it is composed: without zeros before a number
+		for i, part := range parts {
+			if part != "" {
+				part = strconv.FormatInt(parseInt([]byte(part)), 10)
+			}
+			if i > 0 {
+				once = append(once, ',')
+			}
+			once = append(once, part...)
+		}
+		if good && string(again) != string(once) {
+			t.Errorf("%q is composed as %q, want %q", id, again, once)
 		}
 	})
 }
