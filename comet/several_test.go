@@ -22,7 +22,7 @@ func TestSeveralCost(t *testing.T) {
 	if n := e.stat("loop_block_bytes"); n != 5*32 {
 		t.Errorf("five channels of two connections take %d bytes, not 32 each", n)
 	}
-	if held, subscribers := e.stat("connections_held"), e.stat("subscribers"); held != 3 || subscribers != 6 {
+	if held, subscribers := e.stat("connections_polling")+e.stat("connections_streaming"), e.stat("subscribers"); held != 3 || subscribers != 6 {
 		t.Errorf("%d connections and %d subscribers are held, not 3 and 6", held, subscribers)
 	}
 	e.push("b", "x")
@@ -31,7 +31,7 @@ func TestSeveralCost(t *testing.T) {
 	e.has(2, `{"type":"data","cname":"b","seq":1,"content":"x"}`)
 	e.l.Hangup(e.now, 2)
 	e.settle()
-	if held, subscribers, bytes := e.stat("connections_held"), e.stat("subscribers"), e.stat("loop_block_bytes"); held != 1 || subscribers != 1 || bytes != 0 {
+	if held, subscribers, bytes := e.stat("connections_polling")+e.stat("connections_streaming"), e.stat("subscribers"), e.stat("loop_block_bytes"); held != 1 || subscribers != 1 || bytes != 0 {
 		t.Errorf("in the end %d connections, %d subscribers and %d bytes are held, not 1, 1 and 0", held, subscribers, bytes)
 	}
 }
@@ -102,7 +102,7 @@ func TestSeveralWithoutMemory(t *testing.T) {
 		e.l.blocks = arena.NewBlocks(bytes)
 		e.poll(1, "/sub?cname=a&seq=1&cname=b&seq=1&noop=5")
 		e.settle()
-		if !e.closed[1] || e.stat("subscribers") != 0 || e.stat("connections_held") != 0 || e.stat("loop_block_bytes") != 0 {
+		if !e.closed[1] || e.stat("subscribers") != 0 || e.stat("connections_polling") != 0 || e.stat("loop_block_bytes") != 0 {
 			t.Errorf("with %d bytes: closed %v, %d subscribers, %d bytes in use", bytes, e.closed[1], e.stat("subscribers"), e.stat("loop_block_bytes"))
 		}
 	}
