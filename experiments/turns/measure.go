@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"c1000k/experiments/floor"
+	"c1000k/experiments/ladder"
 	"c1000k/experiments/load"
 	"c1000k/experiments/process"
 	"c1000k/experiments/sample"
@@ -196,9 +197,7 @@ func (c *cell) start(ctx context.Context) (err error) {
 	if c.o.Kind == Broadcast && !c.bare() {
 		subscribers = 1
 	}
-	argv := append(slices.Clone(c.o.Load), "--host="+c.doors.Host, "--port="+strconv.Itoa(c.doors.FirstPort),
-		"--ports="+strconv.Itoa(process.FrontPorts), "--connections="+strconv.Itoa(c.o.Connections),
-		"--subscribers="+strconv.Itoa(subscribers))
+	argv := ladder.LoadArgs(c.o.Load, c.doors, c.o.Connections, subscribers)
 	c.load, err = load.Start(ctx, argv, os.Stderr)
 	return err
 }

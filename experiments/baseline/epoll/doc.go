@@ -9,7 +9,7 @@
 // A loop is a locked OS thread with an epoll descriptor and a loop of the core.
 // Each connection is added to the set once, edge-triggered, for input and for
 // the peer's end (EPOLLIN, EPOLLRDHUP), and leaves it by close. That is one
-// epoll_ctl in a connection's life. A wait takes up to 128 events. A read takes
+// epoll_ctl in a connection's life. A wait takes up to 512 events. A read takes
 // what there is; a short one has emptied the socket, so there is no second to
 // see EAGAIN. A send is tried at once, from the core's own memory, and reported
 // at once; pieces of a short message are first copied together. Only a send that finds no room asks for EPOLLOUT, and
