@@ -76,5 +76,12 @@ func (m metrics) cuts() float64 {
 	return m[`comet_drops_total{cause="stream_overrun"}`] + m[`comet_timeouts_total{kind="stall"}`] + m[`comet_drops_total{cause="send_error"}`]
 }
 
-// isConnections says whether a figure is a number of open connections.
-func isConnections(name string) bool { return strings.HasPrefix(name, "comet_connections{") }
+// connections is how many are open, in whatever state.
+func (m metrics) connections() (n float64) {
+	for name, in := range m {
+		if strings.HasPrefix(name, "comet_connections{") {
+			n += in
+		}
+	}
+	return n
+}

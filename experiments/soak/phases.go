@@ -213,13 +213,7 @@ func (s *round) look(ctx context.Context) error {
 	v.peakResident = max(v.peakResident, resident)
 	v.peakSubscribers = max(v.peakSubscribers, m["comet_subscribers"])
 	v.peakChannels = max(v.peakChannels, m["comet_channels"])
-	connections := 0.0
-	for name, n := range m {
-		if isConnections(name) {
-			connections += n
-		}
-	}
-	v.peakConnections = max(v.peakConnections, connections)
+	v.peakConnections = max(v.peakConnections, m.connections())
 	return nil
 }
 

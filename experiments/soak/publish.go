@@ -86,9 +86,9 @@ func (p *publisher) act(ch *channel) {
 		p.push(p.some(ch), p.size())
 	case draw < 90:
 		p.pushQuietly(ch)
-	case draw < 93:
+	case draw < 92:
 		p.clear(ch)
-	case draw < 95 && ch.closable && p.s.churns(): // while they come all are to be there at once
+	case draw < 96 && ch.closable && p.s.churns(): // while they come all are to be there at once
 		p.close(ch)
 	case draw < 98:
 		p.sign(ch)

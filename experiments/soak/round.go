@@ -122,8 +122,20 @@ func (s *round) run(ctx context.Context, doors process.Doors) (err error) {
 
 // prepare reads the empty server and makes channels and clients.
 func (s *round) prepare(ctx context.Context) (err error) {
-	if s.seen.empty, err = readMetrics(ctx, s.server); err != nil {
-		return err
+	// Whether it answers yet was asked on a connection that may not be over.
+	for began := time.Now(); ; {
+		if s.seen.empty, err = readMetrics(ctx, s.server); err != nil {
+			return err
+		}
+		if s.seen.empty.connections() == 0 {
+			break
+		}
+		if time.Since(began) > emptyPatience {
+			return errors.New("the server has connections before anybody came")
+		}
+		if err := s.pause(ctx, lookPause); err != nil {
+			return err
+		}
 	}
 	if s.seen.startResident, err = sample.Resident(s.server.PID()); err != nil {
 		return err
