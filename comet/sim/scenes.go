@@ -174,6 +174,11 @@ func (w *world) stall() {
 			w.loops[w.rng.IntN(len(w.loops))].step()
 		}
 	}
+	for _, other := range w.set.names { // of several channels some are closed
+		if w.chance(300) {
+			c.end("close", other)
+		}
+	}
 	w.rest()
 	w.nobodyWaitsInVain()
 }

@@ -91,7 +91,7 @@ func newSettings(r *rand.Rand, seed uint64) settings {
 		s.names[0] = ""
 	}
 	s.streams, s.signs, s.ends = pick(r, 0, 200, 500, 900), 20, pick(r, 0, 100, 300)
-	s.several = pick(r, 0, 100, 400)
+	s.several = pick(r, 0, 200, 600)
 	s.config.EarlyHead = r.IntN(3) == 0
 	s.config.CORSOrigin = pick(r, "", "*", "*")
 	if r.IntN(6) == 0 {
