@@ -1,6 +1,8 @@
 package comet
 
 import (
+	"slices"
+
 	"c1000k/comet/internal/plant"
 	"c1000k/comet/wire"
 )
@@ -56,15 +58,51 @@ func (l *Loop) lookAtAll(h uint32, r *conn) bool {
 // send outstanding is looked at again when that is over.
 func (l *Loop) lookAt(h uint32, r *conn) bool {
 	l.begin()
+	if l.lookInto(h, r) {
+		return true
+	}
+	if len(l.reply) == 0 {
+		return false
+	}
+	l.sendReply(h, r)
+	return true
+}
+
+// inTurn is l.order, the subscribers of a held connection. Which comes first
+// changes from call to call: where one reply does not bring all, and some channel
+// always has enough for one, the others come first at other times.
+func (l *Loop) inTurn(h uint32, r *conn) []uint32 {
+	l.order = l.order[:0]
+	for s := l.first(h, r); s != 0; s = l.after(s) {
+		l.order = append(l.order, s)
+	}
+	if n := uint32(len(l.order)); n > 1 {
+		l.orders++
+		k := l.orders % n
+		slices.Reverse(l.order[:k])
+		slices.Reverse(l.order[k:])
+		slices.Reverse(l.order)
+	}
+	return l.order
+}
+
+// lookInto is lookAt into l.reply, which is not sent yet where the result is
+// false. What waits for the connection's sends comes before what a history has: a
+// channel of which something does stays marked.
+func (l *Loop) lookInto(h uint32, r *conn) (over bool) {
 	if !r.busy() {
 		r.flags &^= flagBehind
 	}
 	streams := r.mode().Streams()
-	for s := l.first(h, r); s != 0; s = l.after(s) {
+	for _, s := range l.inTurn(h, r) {
 		x := l.subscriber(s)
 		if s&severalBit != 0 {
 			y := l.subscription(s)
 			if !y.behind || y.channel == 0 { // or it was told that this one is closed
+				continue
+			}
+			if streams && !r.busy() && (y.waiting > 0 || l.room <= 0) {
+				r.flags |= flagBehind
 				continue
 			}
 			y.behind = false
@@ -100,11 +138,7 @@ func (l *Loop) lookAt(h uint32, r *conn) bool {
 			}
 		}
 	}
-	if len(l.reply) == 0 {
-		return false
-	}
-	l.sendReply(h, r)
-	return true
+	return false
 }
 
 // sayClosed tells a connection that the channel of its subscriber s, whose name

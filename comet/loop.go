@@ -63,6 +63,8 @@ type Loop struct {
 
 	wake uint64 // loops that have got entries since the last turn
 	more bool   // the turn left work behind
+	// orders counts how often the subscribers of a connection were put in turn.
+	orders uint32
 	// batchOver: the request took as long as a slice may. Replies to what is
 	// pipelined do not go out with its own.
 	batchOver bool
@@ -77,6 +79,7 @@ type Loop struct {
 	epoch                                  [16]byte
 	req                                    wire.Request
 	par                                    wire.Params
+	order                                  []uint32       // a connection's subscribers; see inTurn
 	channels                               []wire.Channel // of a subscriber that names several; par is one of them in turn
 	room                                   int            // bytes of messages for which the reply to a stream has room still
 

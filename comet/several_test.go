@@ -2,6 +2,7 @@ package comet
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"c1000k/comet/arena"
@@ -105,5 +106,101 @@ func TestSeveralWithoutMemory(t *testing.T) {
 		if !e.closed[1] || e.stat("subscribers") != 0 || e.stat("connections_polling") != 0 || e.stat("loop_block_bytes") != 0 {
 			t.Errorf("with %d bytes: closed %v, %d subscribers, %d bytes in use", bytes, e.closed[1], e.stat("subscribers"), e.stat("loop_block_bytes"))
 		}
+	}
+}
+
+// busyPair is a rig with a stream of the channels b and a whose every send is
+// outstanding until finish.
+func busyPair(t *testing.T, query string, set func(*Config)) *rig {
+	e := newRigs(t, 1, 10, set)[0]
+	e.slow = true
+	e.poll(0, "/stream?"+query)
+	e.settle()
+	e.finish(0)
+	return e
+}
+
+// comes sends on, with another message of a each time, until the stream has what.
+func (e *rig) comes(what, content string) {
+	e.t.Helper()
+	const sends = 100
+	for range sends {
+		if strings.Contains(e.out[0], what) {
+			return
+		}
+		e.out[0] = ""
+		e.finish(0)
+		e.drain()
+		e.push("a", content)
+		e.settle()
+	}
+	e.t.Errorf("%s did not come in %d sends", what, sends)
+}
+
+// TestSeveralNoneStarved proves that a channel which always has something waiting,
+// or always more in its history than a reply brings, keeps no other channel of the
+// stream from being told its close, or its message.
+func TestSeveralNoneStarved(t *testing.T) {
+	const query = "cname=b&seq=1&cname=a&seq=1"
+	e := busyPair(t, query, nil)
+	e.push("a", "x")
+	e.settle()
+	v, _ := e.l.hub.Find([]byte("b"))
+	v.Close(e.l.tick)
+	v.Leave()
+	e.settle()
+	e.push("a", "x")
+	e.settle()
+	e.comes(`"type":"close","cname":"b"`, "x")
+
+	e = busyPair(t, query, func(c *Config) { c.ChannelBufferSize = 300 })
+	for range maxPending + 1 { // the list is full
+		e.push("a", "x")
+		e.settle()
+	}
+	e.push("b", "at last")
+	e.settle()
+	e.comes("at last", "x")
+
+	for _, query := range []string{query, "cname=a&seq=1&cname=b&seq=1"} {
+		big := strings.Repeat("x", maxReplayBytes)
+		e = busyPair(t, query, nil)
+		for range 2 {
+			e.push("a", big)
+			e.settle()
+		}
+		e.push("b", "at last")
+		e.push("a", big)
+		e.settle()
+		e.comes("at last", big)
+	}
+
+	e = busyPair(t, "cname=a&seq=1&cname=b&seq=1", nil)
+	big := strings.Repeat("x", maxReplayBytes)
+	e.poll(1, "/stream?cname=other&seq=1")
+	e.settle()
+	e.flood("other") // what comes now is in the histories alone
+	for range 4 { // so that there is always one more
+		e.push("a", big)
+	}
+	e.push("b", "at last")
+	e.settle()
+	e.comes("at last", big)
+}
+
+// TestSeveralHugeNumber proves that an event's id is one that the server itself
+// takes, also where a client asked for a number beyond all.
+func TestSeveralHugeNumber(t *testing.T) {
+	const target = "/sse?cname=x&seq=1&cname=y&seq=9223372036854775807"
+	e := newRigs(t, 1, 10, nil)[0]
+	e.push("x", "one")
+	e.poll(0, target)
+	e.settle()
+	e.has(0, "id: 1,\n")
+	e.l.Open(e.now, 1, DoorFront, Peer{})
+	e.l.Data(e.now, 1, []byte("GET "+target+" HTTP/1.1\r\nHost: h\r\nLast-Event-ID: 1,\r\n\r\n"))
+	e.settle()
+	if strings.Contains(e.out[1], "one") {
+		t.Errorf("x is said again: %q", e.out[1])
 	}
 }

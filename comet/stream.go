@@ -197,6 +197,16 @@ func (l *Loop) heldSent(h uint32, r *conn) {
 	}
 	switch waiting := l.pendingOf(r); {
 	case len(waiting) > 0 && r.mode().Streams():
+		l.begin()
+		if r.several() && r.flags&flagBehind != 0 && !plant.Is(plant.ForgottenBehind) {
+			// A channel that always has something waiting keeps no other from being
+			// looked at, nor one that is always behind those from being sent.
+			l.room = maxReplayBytes / 2
+			if l.lookInto(h, r) {
+				return
+			}
+			l.room = max(l.room+maxReplayBytes/2, 1)
+		}
 		l.sendPending(h, r, waiting)
 	case len(waiting) > 0:
 		w := waiting[0]
@@ -216,9 +226,8 @@ func (l *Loop) heldSent(h uint32, r *conn) {
 }
 
 // sendPending sends a stream what waited for its outstanding send, as far as
-// one reply brings it.
+// one reply brings it beside what is in it.
 func (l *Loop) sendPending(h uint32, r *conn, waiting []pending) {
-	l.begin()
 	n, named := 0, uint32(0)
 	for ; n < len(waiting) && l.room > 0; n++ {
 		w := waiting[n]

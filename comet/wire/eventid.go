@@ -11,23 +11,30 @@ import (
 // named, with commas between: "12,,3". Nothing between two commas says that
 // nothing is known of that channel: its seq counts, as if it was asked anew.
 
+// maxEventDigits is the length of the longest number in an id: no more can overflow.
+const maxEventDigits = 18
+
 // AppendEventID appends one channel's part of an id; NoID is that nothing is
-// known of it.
+// known of it, and so is a number that ParseEventID would not take, which a client
+// can only have asked for.
 func AppendEventID(dst []byte, first bool, had int64) []byte {
 	if !first {
 		dst = append(dst, ',')
 	}
+	before := len(dst)
 	if had == NoID {
 		return dst
 	}
-	return strconv.AppendInt(dst, had, 10)
+	if dst = strconv.AppendInt(dst, had, 10); len(dst)-before > maxEventDigits {
+		dst = dst[:before]
+	}
+	return dst
 }
 
 // ParseEventID reads the number that an event of one channel had as its id. An
 // id that another server gave is none.
 func ParseEventID(id []byte) (had int64, ok bool) {
-	const maxDigits = 18 // no more can overflow
-	if len(id) == 0 || len(id) > maxDigits {
+	if len(id) == 0 || len(id) > maxEventDigits {
 		return 0, false
 	}
 	for _, c := range id {
