@@ -36,6 +36,7 @@ func (l *Loop) stepCatchUp(budget int) (used int) {
 		if l.lookAtAll(h, r) {
 			sent++
 		}
+		looks += len(l.order) - 1 // at its other channels
 	}
 	return sent + looks/looksPerSend
 }

@@ -100,6 +100,11 @@ func (l *Loop) subscribeToAll(h uint32, r *conn, mode wire.Mode) (stay bool) {
 // the client's next poll gets. Where none has said anything s joins it. lone is
 // whether the last that said anything said but one object that is no message.
 func (l *Loop) ask(s uint32, v hub.View, said int, lone bool) (says, isLone bool) {
+	if said > 0 && len(l.body) >= maxReplayBytes { // before its history is read
+		v.Touch(l.tick)
+		v.Leave()
+		return false, lone
+	}
 	next, epoch := v.Next(), v.Epoch()
 	answer, from := l.tabled(v)
 	if answer == answerHold && said == 0 {
@@ -109,10 +114,6 @@ func (l *Loop) ask(s uint32, v hub.View, said int, lone bool) (says, isLone bool
 	v.Touch(l.tick)
 	v.Leave()
 	if answer == answerHold {
-		return false, lone
-	}
-	if said > 0 && len(l.body) >= maxReplayBytes {
-		l.unrefAll()
 		return false, lone
 	}
 	if said > 0 {
