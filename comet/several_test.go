@@ -180,7 +180,7 @@ func TestSeveralNoneStarved(t *testing.T) {
 	e.poll(1, "/stream?cname=other&seq=1")
 	e.settle()
 	e.flood("other") // what comes now is in the histories alone
-	for range 4 { // so that there is always one more
+	for range 4 {    // so that there is always one more
 		e.push("a", big)
 	}
 	e.push("b", "at last")
