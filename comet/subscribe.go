@@ -29,7 +29,7 @@ func (l *Loop) subscribe(h uint32, r *conn, mode wire.Mode) (stay bool) {
 		return true
 	}
 	p := &l.par
-	next, epoch := v.Next(), v.Epoch()
+	next, epoch := v.Next(), l.toldEpoch(v)
 	answer, from := l.tabled(v)
 	if answer == answerHold {
 		l.join(v, h, next)
@@ -154,13 +154,6 @@ func (l *Loop) hold(h uint32, r *conn) bool {
 	return true
 }
 
-// detach makes r a connection that is held no more; the lists are the caller's.
-func (l *Loop) detach(r *conn) {
-	l.freeSubscriptions(r)
-	r.state = stateOpen
-	l.n.holding--
-}
-
 // vacate is for a subscriber that is in no list any more.
 func (l *Loop) vacate(p *place) {
 	*p = place{}
@@ -170,7 +163,9 @@ func (l *Loop) vacate(p *place) {
 // unsubscribe takes a held connection out of its channels.
 func (l *Loop) unsubscribe(h uint32, r *conn) {
 	l.leaveAll(h, r)
-	l.detach(r)
+	l.freeSubscriptions(r)
+	r.state = stateOpen
+	l.n.holding--
 }
 
 // leaveOthers is unsubscribe where the subscriber s, which stands at p, was taken
@@ -179,8 +174,10 @@ func (l *Loop) leaveOthers(h uint32, r *conn, s uint32, p *place) {
 	l.vacate(p)
 	if s != h {
 		l.leaveAll(h, r)
+		l.freeSubscriptions(r)
 	}
-	l.detach(r)
+	r.state = stateOpen
+	l.n.holding--
 }
 
 // leaveAll takes every subscriber of the connection out of its channel.

@@ -14,14 +14,13 @@ type Params struct {
 	Noop    int64 // 0 when absent
 	Expires int64 // seconds, -1 when absent
 
-	// Cnames is how often a name of a channel was given.
-	Cnames int
-
 	HasCname, HasCb, HasToken, HasContent, HasEpoch bool
 	HasSeq, HasNoop, HasExpires                     bool
 
 	// Switches: set by any number but 0.
-	Gap, Ack, Snapshot          bool
+	Gap, Ack, Snapshot bool
+	// Several: more than one channel was named.
+	Several                     bool
 	hasGap, hasAck, hasSnapshot bool
 }
 
@@ -109,7 +108,7 @@ func (p *Params) add(scratch, name, value []byte) []byte {
 		case equalFold(name, "epoch"):
 			return addText(&p.Epoch, &p.HasEpoch, scratch, value)
 		case equalFold(name, "cname"):
-			p.Cnames++
+			p.Several = p.HasCname
 			return addText(&p.Cname, &p.HasCname, scratch, value)
 		case equalFold(name, "token"):
 			return addText(&p.Token, &p.HasToken, scratch, value)
@@ -134,7 +133,9 @@ func addText(dst *[]byte, has *bool, scratch, value []byte) []byte {
 		return scratch
 	}
 	*has = true
-	*dst, scratch = decoded(scratch, value)
+	mark := len(scratch)
+	scratch = AppendDecoded(scratch, value)
+	*dst = scratch[mark:len(scratch):len(scratch)]
 	return scratch
 }
 
