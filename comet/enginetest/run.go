@@ -47,6 +47,7 @@ func Run(t *testing.T, f Factory) {
 		{"SeveralRefused", testSeveralRefused},
 		{"SeveralRacing", testSeveralRacing},
 		{"SeveralDrain", testSeveralDrain},
+		{"SeveralFanOut", testSeveralFanOut},
 		{"Presence", testPresence},
 		{"PresenceOfMany", testPresenceOfMany},
 		{"Access", testAccess},
