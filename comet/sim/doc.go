@@ -23,6 +23,10 @@
 //   - Every reply, whole and byte by byte, against what the model says it may be;
 //     a stream send by send: its beginning, each message once and in order,
 //     noops that count up, its end, which must have a reason.
+//   - Subscriptions of several channels, part by part: each channel's share
+//     against that channel's model, how the parts make one reply, that nobody is
+//     left subscribed where one refuses, and the number that an event's id has
+//     for each channel.
 //   - Progress: when the kernel has delivered everything and no loop has
 //     anything to do, no poll waits for a message that was published and no
 //     request waits to be read.
@@ -47,6 +51,10 @@
 // is found.
 //
 // # Caveats
+//
+// Of a subscription of several channels what is possible of each is followed
+// apart, not in combination, and replays so large that they are cut off are of one
+// channel.
 //
 // Loops interleave between calls into the core, not inside them: what two
 // threads do to one stripe at the same instant is for the race detector and
