@@ -54,7 +54,8 @@ func (l *Loop) front(h uint32, r *conn) (stay bool) {
 		l.ping(keep)
 		return keep
 	}
-	if !l.nameChannels() {
+	l.channels = l.channels[:0]
+	if l.par.Several && !l.nameChannels() {
 		l.n.badRequests++
 		l.refuse(r, 400)
 		return false

@@ -10,14 +10,10 @@ import (
 // name: what an EventSource sends back of them must fit into a request's head.
 const MaxChannelsPerSubscription = 128
 
-// nameChannels makes l.channels of the request's channels where it names several;
-// one that is named again counts once. It is false if they are too many, or a name
-// is too long.
+// nameChannels makes l.channels, which is empty, of the request's channels; one
+// that is named again counts once. It is false if they are too many, or a name is
+// too long.
 func (l *Loop) nameChannels() (ok bool) {
-	l.channels = l.channels[:0]
-	if l.par.Cnames < 2 {
-		return true
-	}
 	most := l.svc.limits.Load().maxNamed
 	l.channels, l.params = wire.ParseChannels(l.channels, l.params, l.req.Query, most)
 	if len(l.channels) > most {
@@ -105,7 +101,7 @@ func (l *Loop) ask(s uint32, v hub.View, said int, lone bool) (says, isLone bool
 		v.Leave()
 		return false, lone
 	}
-	next, epoch := v.Next(), v.Epoch()
+	next, epoch := v.Next(), l.toldEpoch(v)
 	answer, from := l.tabled(v)
 	if answer == answerHold && said == 0 {
 		l.join(v, s, next)

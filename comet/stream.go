@@ -93,7 +93,7 @@ func (l *Loop) beginStream(r *conn) {
 // appends to l.reply what the sequence table has for it.
 func (l *Loop) joinStream(r *conn, s uint32, v hub.View) {
 	p := &l.par
-	next, epoch := v.Next(), v.Epoch()
+	next, epoch := v.Next(), l.toldEpoch(v)
 	answer, from := l.tabled(v)
 	l.join(v, s, next)
 	l.esc = wire.AppendEscaped(l.esc[:0], p.Cname)

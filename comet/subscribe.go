@@ -29,7 +29,7 @@ func (l *Loop) subscribe(h uint32, r *conn, mode wire.Mode) (stay bool) {
 		return true
 	}
 	p := &l.par
-	next, epoch := v.Next(), v.Epoch()
+	next, epoch := v.Next(), l.toldEpoch(v)
 	answer, from := l.tabled(v)
 	if answer == answerHold {
 		l.join(v, h, next)
@@ -157,9 +157,9 @@ func (l *Loop) hold(h uint32, r *conn) bool {
 	return true
 }
 
-// detach makes r a connection that is held no more; the lists are the caller's.
+// detach makes r a connection that is held no more; the lists are the caller's, and
+// so are the records of several.
 func (l *Loop) detach(r *conn) {
-	l.freeSubscriptions(r)
 	l.setState(r, stateReading) // until it is answered or closed, as it is next
 	l.n.holding--
 	if r.mode().Streams() {
@@ -176,6 +176,7 @@ func (l *Loop) vacate(p *place) {
 // unsubscribe takes a held connection out of its channels.
 func (l *Loop) unsubscribe(h uint32, r *conn) {
 	l.leaveAll(h, r)
+	l.freeSubscriptions(r)
 	l.detach(r)
 }
 
@@ -185,6 +186,7 @@ func (l *Loop) leaveOthers(h uint32, r *conn, s uint32, p *place) {
 	l.vacate(p)
 	if s != h {
 		l.leaveAll(h, r)
+		l.freeSubscriptions(r)
 	}
 	l.detach(r)
 }

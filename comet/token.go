@@ -54,6 +54,14 @@ func (l *Loop) findByToken(name, token []byte) (v hub.View, ok bool) {
 	return v, ok
 }
 
+// toldEpoch is the epoch of v, where the client asked to be told of it by gap=1.
+func (l *Loop) toldEpoch(v hub.View) uint64 {
+	if !l.par.Gap {
+		return 0
+	}
+	return v.Epoch()
+}
+
 // appendEpoch is the content of an object that tells a client which instance of
 // the channel it has to do with; nil for a client that did not ask by gap=1.
 // It is scratch memory.

@@ -52,6 +52,7 @@ var suite = []struct {
 	{"SeveralRefused", testSeveralRefused},
 	{"SeveralRacing", testSeveralRacing},
 	{"SeveralDrain", testSeveralDrain},
+	{"SeveralFanOut", testSeveralFanOut},
 	{"Presence", testPresence},
 	{"PresenceOfMany", testPresenceOfMany},
 	{"List", testList},

@@ -92,3 +92,53 @@ func (c *client) replyOrLine(whole bool) func() (string, error) {
 		return c.in.ReadString('\n')
 	}
 }
+
+// testSeveralFanOut proves that a message to one channel reaches each of its many
+// subscribers, among which are polls and streams that have another channel of
+// their own, and leaves those of a poll.
+func testSeveralFanOut(t *testing.T, f Factory) {
+	n := scaled(400)
+	s := newServer(t, f, setup{options: comet.EngineOptions{Loops: 2}})
+	clients := make([]*client, n)
+	paths := []string{"/sub", "/stream", "/sse", "/sub?cname=own%d&seq=1", "/stream?cname=own%d&seq=1", "/sse?cname=own%d&seq=1"}
+	subscriptions := 0
+	for i := range clients {
+		clients[i] = s.mustDial(comet.DoorFront)
+		path := paths[i%len(paths)]
+		subscriptions++
+		if strings.Contains(path, "%d") {
+			path = fmt.Sprintf(path, i) + "&"
+			subscriptions++
+		} else {
+			path += "?"
+		}
+		clients[i].mustSend(t, get(path+"cname=fan&seq=1"))
+	}
+	s.waitSubscribers("", subscriptions)
+	s.mustCall("/push?cname=fan&content=x")
+	object := data("fan", 1, "x")
+	want := []string{polled(object + "\n"), streamHead + lines(object), eventsHead + retry + event(1, object),
+		polled(object + "\n"), streamHead + lines(object), eventsHead + retry + eventOf("0,1", object)}
+	for i, c := range clients {
+		var got string
+		var err error
+		switch i % 3 {
+		case 0:
+			got, err = c.reply()
+		case 1:
+			got, err = c.beginning(1)
+		case 2:
+			got, err = c.beginning(2)
+		}
+		if err != nil || got != want[i%len(want)] {
+			t.Fatalf("client %d: %v\n%q, want\n%q", i, err, got, want[i%len(want)])
+		}
+	}
+	s.waitSubscribers("fan", n-(n+5)/6-(n+2)/6)
+	s.waitSubscribers("own3", 0) // a poll's
+	s.waitSubscribers("own4", 1) // a stream's
+	s.mustCall("/push?cname=own5&content=y")
+	if err := clients[5].bytes(eventOf("1,1", data("own5", 1, "y"))); err != nil {
+		t.Error(err)
+	}
+}

@@ -35,6 +35,10 @@
 //     reply is its connection's last, and nobody is left.
 //   - Lists of channels, page by page against what there was when the page was made,
 //     and whole: a channel that was there throughout is in it once.
+//   - Subscriptions of several channels, part by part: each channel's share
+//     against that channel's model, how the parts make one reply, that nobody is
+//     left subscribed where one refuses, and the number that an event's id has
+//     for each channel.
 //   - Progress: when the kernel has delivered everything and no loop has
 //     anything to do, no poll waits for a message that was published and no
 //     request waits to be read.
@@ -59,6 +63,10 @@
 // is found.
 //
 // # Caveats
+//
+// Of a subscription of several channels what is possible of each is followed
+// apart, not in combination, and replays so large that they are cut off are of one
+// channel.
 //
 // Loops interleave between calls into the core, not inside them: what two
 // threads do to one stripe at the same instant is for the race detector and

@@ -86,8 +86,8 @@ func FuzzChannels(f *testing.F) {
 		}
 		var p Params
 		ParseParams(&p, nil, query, nil)
-		if p.Cnames != len(values["cname"]) || len(channels) > 0 && (string(p.Cname) != string(channels[0].Cname) || p.Seq != channels[0].Seq) {
-			t.Errorf("%d names and %q from %d, want %v", p.Cnames, p.Cname, p.Seq, values["cname"])
+		if p.Several != (len(values["cname"]) > 1) || len(channels) > 0 && (string(p.Cname) != string(channels[0].Cname) || p.Seq != channels[0].Seq) {
+			t.Errorf("several %v, and %q from %d, want %v", p.Several, p.Cname, p.Seq, values["cname"])
 		}
 	})
 }

@@ -16,15 +16,14 @@ type Params struct {
 	Expires int64 // seconds, -1 when absent
 	Limit   int64 // 0 when absent
 
-	// Cnames is how often a name of a channel was given.
-	Cnames int
-
 	HasCname, HasCb, HasToken, HasContent, HasEpoch bool
 	HasAfter, HasPrefix                             bool
 	HasSeq, HasNoop, HasExpires, HasLimit           bool
 
 	// Switches: set by any number but 0.
-	Gap, Ack, Snapshot          bool
+	Gap, Ack, Snapshot bool
+	// Several: more than one channel was named.
+	Several                     bool
 	hasGap, hasAck, hasSnapshot bool
 }
 
@@ -112,7 +111,7 @@ func (p *Params) add(scratch, name, value []byte) []byte {
 		case equalFold(name, "epoch"):
 			return addText(&p.Epoch, &p.HasEpoch, scratch, value)
 		case equalFold(name, "cname"):
-			p.Cnames++
+			p.Several = p.HasCname
 			return addText(&p.Cname, &p.HasCname, scratch, value)
 		case equalFold(name, "token"):
 			return addText(&p.Token, &p.HasToken, scratch, value)
@@ -145,7 +144,9 @@ func addText(dst *[]byte, has *bool, scratch, value []byte) []byte {
 		return scratch
 	}
 	*has = true
-	*dst, scratch = decoded(scratch, value)
+	mark := len(scratch)
+	scratch = AppendDecoded(scratch, value)
+	*dst = scratch[mark:len(scratch):len(scratch)]
 	return scratch
 }
 

@@ -283,17 +283,32 @@ func TestReloadLimits(t *testing.T) {
 		}
 		return string(b[:n])
 	}
+	two := func() int {
+		t.Helper()
+		r, err := http.Get("http://" + s.front + "/sub?cname=x&cname=y")
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Body.Close()
+		return r.StatusCode
+	}
 	hold()
 	s.waitForInfo(`"subscribers": 1}`)
+	if status := two(); status != http.StatusOK {
+		t.Errorf("a subscription of two channels: %d", status)
+	}
 	if got := hold(); !strings.Contains(got, `"429"`) {
 		t.Errorf("a second subscriber of one: %s", got)
 	}
 	if short, long := push("1234"), push("12345"); short != http.StatusOK || long != http.StatusRequestEntityTooLarge {
 		t.Errorf("of at most 4 bytes: 4 %d, 5 %d", short, long)
 	}
-	rewrite(t, path, "max-content-bytes = 3\nmax-subscribers-per-channel = 2\ndrain = \"close\"")
+	rewrite(t, path, "max-content-bytes = 3\nmax-subscribers-per-channel = 2\nmax-channels-per-subscription = 1\ndrain = \"close\"")
 	s.signal(syscall.SIGHUP)
-	s.waitFor(`msg=reloaded max-subscribers-per-channel=2 max-content-bytes=3 drain=close`)
+	s.waitFor(`msg=reloaded max-subscribers-per-channel=2 max-channels-per-subscription=1 max-content-bytes=3 drain=close`)
+	if status := two(); status != http.StatusBadRequest {
+		t.Errorf("a subscription of two channels where one is the most: %d", status)
+	}
 	if short, long := push("123"), push("1234"); short != http.StatusOK || long != http.StatusRequestEntityTooLarge {
 		t.Errorf("of at most 3 bytes: 3 %d, 4 %d", short, long)
 	}
