@@ -70,15 +70,14 @@ func (l *Loop) lookAt(h uint32, r *conn) bool {
 }
 
 // inTurn is l.order, the subscribers of a held connection. Which comes first
-// changes from call to call: where one reply does not bring all, and some channel
-// always has enough for one, the others come first at other times.
+// changes when one reply did not bring all: some channel may always have enough for
+// one, and the others shall come first at other times.
 func (l *Loop) inTurn(h uint32, r *conn) []uint32 {
 	l.order = l.order[:0]
 	for s := l.first(h, r); s != 0; s = l.after(s) {
 		l.order = append(l.order, s)
 	}
 	if n := uint32(len(l.order)); n > 1 {
-		l.orders++
 		k := l.orders % n
 		slices.Reverse(l.order[:k])
 		slices.Reverse(l.order[k:])
@@ -138,6 +137,9 @@ func (l *Loop) lookInto(h uint32, r *conn) (over bool) {
 				return true
 			}
 		}
+	}
+	if l.room <= 0 {
+		l.orders++
 	}
 	return false
 }

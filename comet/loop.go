@@ -63,7 +63,7 @@ type Loop struct {
 
 	wake uint64 // loops that have got entries since the last turn
 	more bool   // the turn left work behind
-	// orders counts how often the subscribers of a connection were put in turn.
+	// orders counts the looks at several channels for which one reply had no room.
 	orders uint32
 	// batchOver: the request took as long as a slice may. Replies to what is
 	// pipelined do not go out with its own.

@@ -197,16 +197,6 @@ func (l *Loop) heldSent(h uint32, r *conn) {
 	}
 	switch waiting := l.pendingOf(r); {
 	case len(waiting) > 0 && r.mode().Streams():
-		l.begin()
-		if r.several() && r.flags&flagBehind != 0 && !plant.Is(plant.ForgottenBehind) {
-			// A channel that always has something waiting keeps no other from being
-			// looked at, nor one that is always behind those from being sent.
-			l.room = maxReplayBytes / 2
-			if l.lookInto(h, r) {
-				return
-			}
-			l.room = max(l.room+maxReplayBytes/2, 1)
-		}
 		l.sendPending(h, r, waiting)
 	case len(waiting) > 0:
 		w := waiting[0]
@@ -226,8 +216,15 @@ func (l *Loop) heldSent(h uint32, r *conn) {
 }
 
 // sendPending sends a stream what waited for its outstanding send, as far as
-// one reply brings it beside what is in it.
+// one reply brings it. A channel that always has something waiting keeps no other
+// from being looked at, nor one that is always behind those that wait from being
+// sent: of several that are behind each kind has half of the reply.
 func (l *Loop) sendPending(h uint32, r *conn, waiting []pending) {
+	l.begin()
+	looks := r.several() && r.flags&flagBehind != 0 && !plant.Is(plant.ForgottenBehind)
+	if looks {
+		l.room = maxReplayBytes / 2
+	}
 	n, named := 0, uint32(0)
 	for ; n < len(waiting) && l.room > 0; n++ {
 		w := waiting[n]
@@ -240,6 +237,12 @@ func (l *Loop) sendPending(h uint32, r *conn, waiting []pending) {
 		l.room -= len(l.reply) - before
 	}
 	l.shiftPending(r, n)
+	if looks {
+		l.room = max(l.room+maxReplayBytes/2, 1)
+		if l.lookInto(h, r) {
+			return // it cannot follow, and goes
+		}
+	}
 	l.n.delivered += uint64(n)
 	l.sendReply(h, r)
 }
