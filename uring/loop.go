@@ -242,18 +242,19 @@ func (l *loop) judge() {
 // that waits for no more completions than that.
 const kernelWork = 20
 
-// enterNow submits and collects without waiting, and collects again while the
-// kernel says that it has more: a turn that sends to many and hears of few leaves
-// who asks meanwhile ever further behind, a quarter of a second in a broadcast to
-// 100,000.
+// enterNow submits and collects without waiting, and collects again where the
+// kernel ran as much as it was asked for and has more: a turn that sends to many
+// and hears of few leaves who asks meanwhile ever further behind, a quarter of a
+// second in a broadcast to 100,000. What only comes meanwhile is for the next turn.
 func (l *loop) enterNow(r *ring) {
-	l.enterSure(r)
 	for range mostCollects {
-		if !r.unheard() || int(r.ready()) > len(r.cqes)/2 {
+		before, prompt := r.ready(), r.prompt
+		l.enterSure(r)
+		run := int(r.ready()) - int(before+prompt)
+		if run < int(max(kernelWork, before+prompt)) || !r.unheard() || int(r.ready()) > len(r.cqes)/2 {
 			return
 		}
 		l.count.n[cCollects]++
-		l.enterSure(r)
 	}
 }
 
