@@ -85,7 +85,7 @@ func TestUsage(t *testing.T) {
 		{"profdiff a b --top 0", "--top"},
 		{"profdiff a b --ignore (", "--ignore"},
 		{"responsive --connections 5", "--connections"},
-		{"responsive --channels 100 --connections 100", "--channels"},
+		{"responsive --channels 100 --connections 101", "--channels"},
 		{"responsive --channels many", "--channels"},
 		{"responsive --backends kqueue", "kqueue"},
 		{"responsive --load-nice 20", "--load-nice"},
