@@ -19,7 +19,7 @@ const ownChannel = "responsive"
 // for pings meanwhile.
 func (c *cell) fill(ctx context.Context) error {
 	o := c.o
-	others := o.Channels - o.Connections - 1 // ownChannel is one, too
+	others := o.Channels - o.Connections
 	made := 0
 	for turn := 1; turn <= turns; turn++ {
 		if err := c.makeChannels(ctx, o.Connections+made, o.Connections+others*turn/turns); err != nil {

@@ -75,8 +75,10 @@ type metronome struct {
 	// wait for those whom it measures. That takes a privilege.
 	realtime atomic.Bool
 	stop     atomic.Bool
-	ended    chan struct{}
-	err      error // when ended is closed
+	// open is how many requests of a phase are not answered yet.
+	open  atomic.Int64
+	ended chan struct{}
+	err   error // when ended is closed
 
 	cast     *exchanger // for broadcasts
 	castTo   atomic.Int64
@@ -165,6 +167,9 @@ func (m *metronome) send() (until time.Duration, err error) {
 				return 0, err
 			}
 			record(b.track.late[p], now-b.next)
+			if p != phaseNone {
+				m.open.Add(1)
+			}
 			b.wait = append(b.wait, request{b.next, p})
 			b.next += b.period
 		}
@@ -192,6 +197,9 @@ func (m *metronome) hear(b *beat) error {
 	now := m.now()
 	for _, r := range b.wait[:n] {
 		record(b.track.latency[r.phase], now-r.due)
+		if r.phase != phaseNone {
+			m.open.Add(-1)
+		}
 	}
 	b.wait = b.wait[:copy(b.wait, b.wait[n:])]
 	b.track.refused += int64(refused)

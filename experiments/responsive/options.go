@@ -36,7 +36,8 @@ const (
 // Options are the settings of a run.
 type Options struct {
 	Backends []string
-	// Channels is how many there are, Connections how many of them are held.
+	// Channels is how many there are, beside the one that pushes go to; Connections how
+	// many of them are held.
 	Channels, Connections int
 	// PingRate is a second and loop, PushRate a second; the echo has PingRate.
 	PingRate, PushRate int
@@ -66,8 +67,8 @@ func (o *Options) Check() error {
 		return fmt.Errorf("--backends %v: each must be %s or %s", o.Backends, result.URing, result.Epoll)
 	case o.Connections < turns:
 		return fmt.Errorf("--connections %d: must be at least %d", o.Connections, turns)
-	case o.Channels < o.Connections+turns || o.Channels > mostChannels:
-		return fmt.Errorf("--channels %d: must be more than the connections by %d at least, and at most %d", o.Channels, turns, mostChannels)
+	case o.Channels < o.Connections || o.Channels > mostChannels:
+		return fmt.Errorf("--channels %d: must be as many as the connections at least, and at most %d", o.Channels, mostChannels)
 	case o.PingRate < 1 || o.PushRate < 1 || o.PingRate > mostRate || o.PushRate > mostRate:
 		return fmt.Errorf("--ping-rate %d --push-rate %d: must be 1 to %d", o.PingRate, o.PushRate, mostRate)
 	case o.Broadcasts < 1:

@@ -93,7 +93,7 @@ func TestUsage(t *testing.T) {
 		{"turns --subjects pigeon", "pigeon"},
 		{"turns --again /nowhere", "/nowhere"},
 		{"responsive --connections 5", "--connections"},
-		{"responsive --channels 100 --connections 100", "--channels"},
+		{"responsive --channels 100 --connections 101", "--channels"},
 		{"responsive --channels many", "--channels"},
 		{"responsive --backends kqueue", "kqueue"},
 		{"responsive --load-nice 20", "--load-nice"},
