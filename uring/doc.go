@@ -44,6 +44,12 @@
 // they ended, have completed. The kernel may have given the slot to a new
 // connection by then: that one is opened after the old one's end.
 //
+// # Beside the engine
+//
+// Switches are the choices that can be made otherwise, each with its hypothesis.
+// Bare is a loop of the same parts with no core behind it, against which the engine
+// is measured.
+//
 // # What goes wrong, and what follows
 //
 //	completion of an earlier life     dropped                     stale
