@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -72,9 +71,9 @@ func (c *ladderCommand) options() (ladder.Options, error) {
 	if err != nil {
 		return ladder.Options{}, fmt.Errorf("this program does not find itself, and so cannot start a load: %w", err)
 	}
-	server := c.Server
-	if server == "" {
-		server = filepath.Join(filepath.Dir(self), "comet")
+	server, err := serverPath(c.Server)
+	if err != nil {
+		return ladder.Options{}, err
 	}
 	o := ladder.Options{
 		Quick: c.Quick, Backends: c.Backends, Seed: c.Seed, Idle: c.Idle,

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
 	"c1000k/experiments/responsive"
@@ -37,10 +36,10 @@ func (c *responsiveCommand) Run(e *environment) error {
 	}
 	o := responsive.Options{
 		Backends: c.Backends, PingRate: c.PingRate, PushRate: c.PushRate, Idle: c.Idle, Broadcasts: c.Broadcasts, LoadNice: c.LoadNice,
-		Server: c.Server, Load: []string{self, "load"}, Results: c.Results, PortBase: c.Port, Spec: c.Spec, Out: e.stdout, Force: e.force,
+		Load: []string{self, "load"}, Results: c.Results, PortBase: c.Port, Spec: c.Spec, Out: e.stdout, Force: e.force,
 	}
-	if o.Server == "" {
-		o.Server = filepath.Join(filepath.Dir(self), "comet")
+	if o.Server, err = serverPath(c.Server); err != nil {
+		return err
 	}
 	if o.Channels, err = number(c.Channels); err != nil {
 		return usageError{fmt.Errorf("--channels: %w", err)}

@@ -48,8 +48,9 @@ func (c *turnsCommand) Run(e *environment) error {
 	if err != nil {
 		return err
 	}
-	if c.Server == "" {
-		c.Server = filepath.Join(filepath.Dir(self), "comet")
+	server, err := serverPath(c.Server)
+	if err != nil {
+		return err
 	}
 	dir := filepath.Join(c.Results, time.Now().UTC().Format("20060102-150405")+"-turns")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -61,7 +62,7 @@ func (c *turnsCommand) Run(e *environment) error {
 	}
 	defer data.Close()
 	cells, err := turns.Measure(e.ctx, turns.Options{
-		Server: c.Server, Load: []string{self, "load"}, Floor: []string{self, "floor-turn"},
+		Server: server, Load: []string{self, "load"}, Floor: []string{self, "floor-turn"},
 		Kind: c.Kind, Connections: c.Connections, Loops: c.Loops, Subjects: c.Subjects, Messages: c.Messages, Rounds: c.Rounds,
 		Dir: dir, Log: data, Progress: e.stdout, Force: e.force,
 	})
