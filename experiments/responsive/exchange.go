@@ -25,6 +25,7 @@ type exchanger struct {
 	size    int    // of a reply; 0: not known yet
 	first   []byte // what has come until it is
 	got     int    // bytes of the reply under way
+	unsent  []byte // of requests for which the socket had no room
 	buf     [16 << 10]byte
 }
 
@@ -137,14 +138,30 @@ func (x *exchanger) once() error {
 	}
 }
 
-// write sends the request. The little that is ever under way always fits.
+// mostUnsent bounds what waits for room in the socket.
+const mostUnsent = 1 << 20
+
+// write sends the request. Where the socket has no room, since the other end has not
+// read for long, it goes with a later flush: it is late, and not lost.
 func (x *exchanger) write() error {
-	n, err := rawnet.Write(x.fd, x.request)
-	if err == nil && n < len(x.request) {
-		err = unix.EAGAIN
+	if len(x.unsent) > mostUnsent {
+		return fmt.Errorf("%s: %d requests are not read by the other end", x.what, len(x.unsent)/len(x.request))
 	}
-	if err != nil {
-		return fmt.Errorf("%s: send: %w", x.what, err)
+	x.unsent = append(x.unsent, x.request...)
+	return x.flush()
+}
+
+// flush sends of what is unsent as much as there is room for.
+func (x *exchanger) flush() error {
+	for len(x.unsent) > 0 {
+		n, err := rawnet.Write(x.fd, x.unsent)
+		if err == unix.EAGAIN {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("%s: send: %w", x.what, err)
+		}
+		x.unsent = x.unsent[:copy(x.unsent, x.unsent[n:])]
 	}
 	return nil
 }

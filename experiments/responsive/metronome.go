@@ -161,6 +161,9 @@ func (m *metronome) send() (until time.Duration, err error) {
 	until = longestWait
 	for _, b := range m.beats {
 		now := m.now()
+		if err := b.flush(); err != nil {
+			return 0, err
+		}
 		for b.next <= now {
 			p := phase(m.phase.Load())
 			if err := b.write(); err != nil {
@@ -174,6 +177,9 @@ func (m *metronome) send() (until time.Duration, err error) {
 			b.next += b.period
 		}
 		until = min(until, b.next-now)
+	}
+	if err := m.cast.flush(); err != nil {
+		return 0, err
 	}
 	if m.castTo.Load() > m.castSent {
 		m.castSent++

@@ -155,6 +155,51 @@ func TestExchanger(t *testing.T) {
 	}
 }
 
+// TestSlowReader proves that what the other end does not read waits here in order,
+// and all of it comes when it reads.
+func TestSlowReader(t *testing.T) {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	request := get("/" + strings.Repeat("x", 64<<10))
+	x, err := dial("test", l.Addr().String(), request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer x.close()
+	c, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	sent := 0
+	for ; len(x.unsent) == 0 && sent < 1000; sent++ {
+		if err := x.write(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(x.unsent) == 0 {
+		t.Fatalf("%d requests of %d bytes fit a socket that nobody reads", sent, len(request))
+	}
+	got := make([]byte, sent*len(request))
+	for n := 0; n < len(got); {
+		c.SetReadDeadline(time.Now().Add(10 * time.Second))
+		k, err := c.Read(got[n:])
+		if err != nil {
+			t.Fatalf("after %d of %d bytes: %v", n, len(got), err)
+		}
+		n += k
+		if err := x.flush(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if string(got) != strings.Repeat(request, sent) || len(x.unsent) != 0 {
+		t.Errorf("%d requests came otherwise than they were sent; %d bytes unsent", sent, len(x.unsent))
+	}
+}
+
 // TestMetronome proves that requests are sent at their rate and matched with their
 // answers, by phase, and that a broadcast is sent when it is asked for, and once.
 func TestMetronome(t *testing.T) {
