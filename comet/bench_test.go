@@ -29,7 +29,7 @@ func newBench(b *testing.B, conns int) *bench {
 // turn takes turns until the loop would sleep.
 func (e *bench) turn() {
 	for ok := false; !ok; {
-		e.l.Turn(e.now)
+		e.l.Turn(e.now, 0)
 		for a := e.l.Next(); a != nil; a = e.l.Next() {
 			if a.Op == OpSend {
 				e.sent++

@@ -21,7 +21,7 @@
 // # A turn of an engine's loop
 //
 //	for each event: Open, Data, Hangup, Sent, Closed
-//	Turn(now)
+//	Turn(now, waiting)
 //	for a := Next(); a != nil; a = Next() { carry it out; this may call Sent or Closed at once }
 //	deadline, ok := Sleep()
 //	if !ok { look for events without waiting, take another turn }
@@ -157,7 +157,9 @@ type Core interface {
 	Hangup(now int64, c Conn)
 	Sent(now int64, c Conn, token uint16, n, errno int)
 	Closed(now int64, c Conn)
-	Turn(now int64)
+	// Turn is told how many connections wait to be read from, as far as the engine
+	// knows: what they ask comes before what they were not told yet.
+	Turn(now int64, waiting int)
 	// Next is nil when none is left, and valid until the next call into the loop.
 	Next() *Action
 	// Sleep says false when work came in: take another turn.

@@ -16,9 +16,11 @@ const (
 	// turnDeliveries bounds the sends of a turn, of 5 to 10 us of the kernel's time
 	// each, which whoever asks something of the loop meanwhile waits for.
 	turnDeliveries = 64
-	turnTimers     = 1024
-	turnBroadcast  = 512
-	turnSweep      = 4096
+	// leastDeliveries are made in a turn however much input waits.
+	leastDeliveries = turnDeliveries / 8
+	turnTimers      = 1024
+	turnBroadcast   = 512
+	turnSweep       = 4096
 )
 
 // broadcastRetryNanos is how long a broadcast waits where a loop's inbox has
@@ -139,11 +141,13 @@ func (l *Loop) Next() *Action {
 }
 
 // Turn does what is due: messages from the inbox, timers, slices of long
-// work. What it leaves is done in the next turn, which Sleep then asks for.
-func (l *Loop) Turn(now int64) {
+// work. What it leaves is done in the next turn, which Sleep then asks for. The
+// more connections wait to be read from, the fewer it delivers to: each delivery
+// makes a client ask again, and whoever asks something else stands behind them.
+func (l *Loop) Turn(now int64, waiting int) {
 	l.enter(now)
 	l.more = false
-	l.deliver(turnDeliveries)
+	l.deliver(max(leastDeliveries, turnDeliveries-waiting))
 	l.expire(turnTimers)
 	l.stepBroadcast()
 	l.stepDrain()

@@ -68,7 +68,7 @@ func (m *member) run() {
 	}
 	var sent []Action
 	for m.behind.Load() > 0 && !m.t.Failed() {
-		l.Turn(m.now.Add(1000))
+		l.Turn(m.now.Add(1000), 0)
 		sent = sent[:0]
 		for a := l.Next(); a != nil; a = l.Next() {
 			switch a.Op {
@@ -147,13 +147,13 @@ func TestLoopsShareChannels(t *testing.T) {
 			l.Hangup(w.now.Load(), c)
 			l.Closed(w.now.Load(), c)
 		}
-		for l.Turn(w.now.Load()); !l.inbox.Empty() || l.more; {
-			l.Turn(w.now.Load()) // what is left in an inbox keeps its channel
+		for l.Turn(w.now.Load(), 0); !l.inbox.Empty() || l.more; {
+			l.Turn(w.now.Load(), 0) // what is left in an inbox keeps its channel
 		}
 	}
 	for range 4 {
 		w.now.Add(int64(cfg.ChannelTimeout))
-		w.loops[0].Turn(w.now.Load())
+		w.loops[0].Turn(w.now.Load(), 0)
 	}
 	for _, st := range s.Stats() {
 		switch st.Name {

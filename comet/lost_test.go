@@ -18,7 +18,7 @@ func TestLiveAfterLoss(t *testing.T) {
 	e.push("x", "first")
 	e.push("many", "eins")
 	// The loop takes some entries: there is room again before it knows that it is behind.
-	e.l.Turn(e.now)
+	e.l.Turn(e.now, 0)
 	e.drain()
 	e.push("x", "second")
 	e.push("many", "zwei")

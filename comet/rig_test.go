@@ -86,7 +86,7 @@ func (e *rig) finish(c Conn) {
 
 // turn takes one turn and reports whether the loop would sleep then.
 func (e *rig) turn() bool {
-	e.l.Turn(e.now)
+	e.l.Turn(e.now, 0)
 	e.drain()
 	_, ok := e.l.Sleep()
 	e.l.Awake()

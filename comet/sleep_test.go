@@ -29,7 +29,7 @@ func TestSleepAfterLateRequest(t *testing.T) {
 func TestSweeperIsWoken(t *testing.T) {
 	rigs := newRigs(t, 2, 4, nil)
 	sweeper, other := rigs[0], rigs[1]
-	sweeper.l.Turn(sweeper.now)
+	sweeper.l.Turn(sweeper.now, 0)
 	sweeper.drain()
 	if deadline, ok := sweeper.l.Sleep(); !ok || deadline != NoDeadline {
 		t.Fatalf("with nothing to do: %d, %v", deadline, ok)
@@ -39,7 +39,7 @@ func TestSweeperIsWoken(t *testing.T) {
 	other.get(0, "/sub?cname=x") // kept; answered at once, and the channel ages
 	woken := false
 	for range 10 {
-		other.l.Turn(other.now)
+		other.l.Turn(other.now, 0)
 		for a := other.l.Next(); a != nil; a = other.l.Next() {
 			switch a.Op {
 			case OpSend:
@@ -113,7 +113,7 @@ func TestNoopWithinASecond(t *testing.T) {
 			began[c] = e.now
 		}
 		for len(began) > 0 {
-			e.l.Turn(e.now)
+			e.l.Turn(e.now, 0)
 			e.drain()
 			for c := range e.out {
 				if waited := e.now - began[c]; waited < int64(timeout) || waited > int64(timeout+time.Second) {
@@ -149,7 +149,7 @@ func TestHeldAreNotScanned(t *testing.T) {
 		}
 		e.l.Awake()
 		e.now = deadline
-		e.l.Turn(e.now)
+		e.l.Turn(e.now, 0)
 		e.drain()
 	}
 	if slept := time.Duration(e.now - began); slept < time.Hour {
@@ -169,7 +169,7 @@ func TestNoopsAreSpread(t *testing.T) {
 	at := map[int64]int{}
 	for len(e.out) < conns {
 		before := len(e.out)
-		e.l.Turn(e.now)
+		e.l.Turn(e.now, 0)
 		e.drain()
 		if n := len(e.out) - before; n > 0 {
 			at[e.now] += n

@@ -126,7 +126,7 @@ func (l *loop) begin() error {
 
 // pass is one turn: the core decides, its actions go out, events come in.
 func (l *loop) pass() {
-	l.core.Turn(l.now)
+	l.core.Turn(l.now, l.waiting())
 	l.acting = true
 	for a := l.core.Next(); a != nil; a = l.core.Next() {
 		l.carryOut(a)
@@ -137,6 +137,15 @@ func (l *loop) pass() {
 	}
 	l.workParent(l.workChildren())
 	l.count.show()
+}
+
+// waiting is how many connections have reported input that is not read yet.
+func (l *loop) waiting() int {
+	n := l.rings[0].queue.len()
+	for _, r := range l.active {
+		n += r.queue.len()
+	}
+	return n
 }
 
 func (l *loop) carryOut(a *comet.Action) {

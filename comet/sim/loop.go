@@ -96,7 +96,7 @@ func (l *loop) step() bool {
 				s.sinceAtTurn = s.since
 			}
 		}
-		l.core.Turn(l.call("turn"))
+		l.core.Turn(l.call("turn"), len(l.events()))
 		l.turnedAt = l.w.now
 		l.turns++
 		l.phase = phaseActions

@@ -37,7 +37,7 @@ func drive(t *testing.T, service *comet.Service, requests ...string) {
 		loop.Open(now, comet.Conn(c), door, comet.Peer{})
 		loop.Data(now, comet.Conn(c), []byte("GET "+r+" HTTP/1.1\r\nHost: h\r\n\r\n"))
 		for range 3 {
-			loop.Turn(now)
+			loop.Turn(now, 0)
 			for a := loop.Next(); a != nil; a = loop.Next() {
 				switch a.Op {
 				case comet.OpSend:

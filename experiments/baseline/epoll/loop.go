@@ -117,7 +117,7 @@ func (l *loop) run() {
 	now := l.clock.now()
 	l.enter()
 	l.listenAdmin()
-	timeout, slept := l.turn(now)
+	timeout, slept := l.turn(now, 0)
 	for {
 		n, errno := 0, unix.Errno(0)
 		if timeout != 0 && (l.accepted || l.pace.loaded) {
@@ -147,7 +147,7 @@ func (l *loop) run() {
 		l.pace.took(n)
 		l.pace.judge(now)
 		l.dispatch(now, n)
-		timeout, slept = l.turn(now)
+		timeout, slept = l.turn(now, n)
 	}
 	l.closeAll()
 }
@@ -184,9 +184,13 @@ func (l *loop) dispatch(now int64, n int) {
 }
 
 // turn lets the core work, carries out what it asks, and says how long the next
-// wait may be and whether the core was told of it.
-func (l *loop) turn(now int64) (timeoutNs int64, slept bool) {
-	l.core.Turn(now)
+// wait may be and whether the core was told of it. It follows on n events.
+func (l *loop) turn(now int64, n int) (timeoutNs int64, slept bool) {
+	waiting := len(l.again)
+	if n == len(l.events) {
+		waiting += n // there are more, it is not known how many
+	}
+	l.core.Turn(now, waiting)
 	for a := l.core.Next(); a != nil; a = l.core.Next() {
 		l.carryOut(now, a)
 	}

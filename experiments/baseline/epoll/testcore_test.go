@@ -192,7 +192,7 @@ func (k *testCore) Closed(now int64, c comet.Conn) {
 	k.closes.Add(1)
 }
 
-func (k *testCore) Turn(now int64) {
+func (k *testCore) Turn(now int64, waiting int) {
 	k.turns.Add(1)
 	if k.all.onTurn != nil {
 		k.all.onTurn()

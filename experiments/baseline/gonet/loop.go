@@ -61,7 +61,7 @@ func (l *loop) leave(now int64) {
 	defer l.mu.Unlock()
 	for !l.over {
 		l.engine.counters.turns.Add(1)
-		l.core.Turn(now)
+		l.core.Turn(now, 0) // each connection waits in its own goroutine: nothing is known of how many
 		for a := l.core.Next(); a != nil; a = l.core.Next() {
 			l.carryOut(a)
 		}
