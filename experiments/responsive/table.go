@@ -68,14 +68,19 @@ func summary(r *result.Responsive) string {
 	for _, b := range r.Broadcasts {
 		answer, last = max(answer, b.AnswerUs/1e3), max(last, b.LastSeconds)
 	}
+	lost := ""
+	if b, a := r.MachineBefore, r.MachineAfter; b != nil && a != nil && a.TCPRetransmitted > 0 { // not told by earlier runs
+		lost = fmt.Sprintf("; the kernel's queues dropped %d packets, and %d segments were sent again",
+			a.NetDropped-b.NetDropped, a.TCPRetransmitted-b.TCPRetransmitted)
+	}
 	noisy := ""
 	for _, n := range r.Noisy {
 		noisy += "; NOISY: " + n
 	}
 	return fmt.Sprintf("**%s**: %d channels, %d held, %d loops; %d broadcasts in %.1f s, answered after %.2f ms at most, the last delivery after %.2f s at most; "+
-		"of two processors the server had %.2f and the load %.2f%s",
+		"of two processors the server had %.2f and the load %.2f%s%s",
 		title(r), r.Channels, r.Connections, r.Loops, len(r.Broadcasts), r.DuringSeconds, answer, last,
-		r.ServerCPU/r.DuringSeconds, r.LoadCPU/r.DuringSeconds, noisy)
+		r.ServerCPU/r.DuringSeconds, r.LoadCPU/r.DuringSeconds, lost, noisy)
 }
 
 // verdicts say of each bar whether it was held.
