@@ -18,7 +18,7 @@ const ownChannel = "responsive"
 // fill makes all channels and holds polls on some, in turns, and opens candidates
 // for pings meanwhile.
 func (c *cell) fill(ctx context.Context) error {
-	o := c.o
+	o, turns := c.o, c.o.turns()
 	others := o.Channels - o.Connections
 	made := 0
 	for turn := 1; turn <= turns; turn++ {

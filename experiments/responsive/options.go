@@ -13,7 +13,10 @@ import (
 // How the server is filled: in turns, so that held channels lie evenly among the
 // others in its table, and pings come to every loop as loops fill.
 const (
-	turns   = 20
+	turns = 20 // at the least
+	// perLoopTurns keeps a turn shorter than a loop takes to fill where there is one
+	// for each descriptor table.
+	perLoopTurns = 10_000 // connections
 	perTurn = 16 // candidates for pings that are opened in each, and at the end
 	// candidateEvery is the time between two: they come among those who connect
 	// meanwhile.
@@ -32,6 +35,9 @@ const (
 	// must have its answer.
 	AnswerPart = 0.01
 )
+
+// turns is how many times some channels are made and some polls held.
+func (o *Options) turns() int { return max(turns, o.Connections/perLoopTurns) }
 
 // Options are the settings of a run.
 type Options struct {

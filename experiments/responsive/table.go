@@ -70,8 +70,8 @@ func summary(r *result.Responsive) string {
 	}
 	lost := ""
 	if b, a := r.MachineBefore, r.MachineAfter; b != nil && a != nil && a.TCPRetransmitted > 0 { // not told by earlier runs
-		lost = fmt.Sprintf("; the kernel's queues dropped %d packets, and %d segments were sent again",
-			a.NetDropped-b.NetDropped, a.TCPRetransmitted-b.TCPRetransmitted)
+		lost = fmt.Sprintf("; since the server's start the kernel's queues dropped %d packets, %d segments were sent again, and its memory for "+
+			"sockets was short for %.1f s", a.NetDropped-b.NetDropped, a.TCPRetransmitted-b.TCPRetransmitted, (a.TCPPressure - b.TCPPressure).Seconds())
 	}
 	noisy := ""
 	for _, n := range r.Noisy {

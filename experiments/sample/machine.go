@@ -33,6 +33,9 @@ type Machine struct {
 	// that were sent again. What is lost comes after 200 ms or more, whoever serves.
 	NetDropped       int64 `json:"net_backlog_dropped"`
 	TCPRetransmitted int64 `json:"tcp_retransmitted"`
+	// TCPPressure is the time since boot in which socket buffers took more than the
+	// second limit of net.ipv4.tcp_mem: the kernel then slows all connections.
+	TCPPressure time.Duration `json:"tcp_memory_pressure_ns"`
 }
 
 // Pressure is the kernel's pressure stall information of one resource, in
@@ -96,6 +99,13 @@ func (m *Machine) readNet(proc procfs.FS) error {
 	}
 	if n := snmp.Tcp.RetransSegs; n != nil {
 		m.TCPRetransmitted = int64(*n)
+	}
+	stat, err := self.Netstat()
+	if err != nil {
+		return fmt.Errorf("read /proc/self/net/netstat: %w", err)
+	}
+	if ms := stat.TCPMemoryPressuresChrono; ms != nil {
+		m.TCPPressure = time.Duration(*ms) * time.Millisecond
 	}
 	return nil
 }
