@@ -17,7 +17,7 @@ const (
 	// perLoopTurns keeps a turn shorter than a loop takes to fill where there is one
 	// for each descriptor table.
 	perLoopTurns = 10_000 // connections
-	perTurn = 16 // candidates for pings that are opened in each, and at the end
+	perTurn      = 16     // candidates for pings that are opened in each, and at the end
 	// candidateEvery is the time between two: they come among those who connect
 	// meanwhile.
 	candidateEvery = 4 * time.Millisecond
