@@ -101,7 +101,7 @@ func (c *cell) run(ctx context.Context, port int) (next int, err error) {
 	c.server, err = process.StartServer(ctx, c.o.Server, doors, log, "--engine="+c.name,
 		"--channels="+strconv.Itoa(c.o.Channels+1), // and ownChannel
 		"--max-connections="+strconv.Itoa(c.o.Connections+c.o.Connections/spareShare+spareConns),
-		"--polling-timeout=1h", "--channel-timeout=1h", "--idle-timeout=1h", "--drain-timeout=0")
+		"--polling-timeout=1h", "--channel-timeout=1h", "--idle-timeout=1h", "--header-timeout=1h", "--drain-timeout=0")
 	if err != nil {
 		return next, err
 	}
