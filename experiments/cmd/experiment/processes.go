@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -17,6 +18,18 @@ func serverPath(asked string) (string, error) {
 	}
 	self, err := os.Executable()
 	return filepath.Join(filepath.Dir(self), "comet"), err
+}
+
+// keepTable prints a table and keeps it beside the data of its folder.
+func keepTable(e *environment, dir string, table func(io.Writer)) error {
+	f, err := os.Create(filepath.Join(dir, "table.md"))
+	if err != nil {
+		return err
+	}
+	table(f)
+	table(e.stdout)
+	fmt.Fprintf(e.stdout, "\nTable and data are in %s\n", dir)
+	return f.Close()
 }
 
 // loadCommand is the load process that a ladder starts.

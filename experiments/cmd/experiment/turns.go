@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -85,12 +86,5 @@ func (c *turnsCommand) again(e *environment) error {
 
 // tell prints the table and keeps it beside the data.
 func (c *turnsCommand) tell(e *environment, dir string, cells []turns.Cell) error {
-	table, err := os.Create(filepath.Join(dir, "table.md"))
-	if err != nil {
-		return err
-	}
-	turns.Table(table, cells)
-	turns.Table(e.stdout, cells)
-	fmt.Fprintf(e.stdout, "\nTable and data are in %s\n", dir)
-	return table.Close()
+	return keepTable(e, dir, func(w io.Writer) { turns.Table(w, cells) })
 }
