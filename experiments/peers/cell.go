@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"c1000k/experiments/ladder"
@@ -14,7 +15,7 @@ import (
 	"c1000k/experiments/stats"
 )
 
-// Cell is one measured cell.
+// Cell is what was measured of one cell, at one rate.
 type Cell struct {
 	Version     int    `json:"version"`
 	Round       int    `json:"round"`
@@ -33,12 +34,13 @@ type Cell struct {
 	// Last is the median of the times from a fan-out's publish to its last
 	// delivery, in seconds.
 	Last float64 `json:"last_seconds,omitempty"`
-	// Rate is the pushes a second that were sent, Pushes their latencies, from the
-	// intended time, of each pass.
-	Rate   float64        `json:"pushes_per_second,omitempty"`
-	Pushes []load.Latency `json:"pushes,omitempty"`
+	// RateAsked is how many pushes a second were asked for, Rate what was sent;
+	// Pushes are their latencies, from the intended time, of each pass.
+	RateAsked float64        `json:"pushes_per_second_asked,omitempty"`
+	Rate      float64        `json:"pushes_per_second,omitempty"`
+	Pushes    []load.Latency `json:"pushes,omitempty"`
 	// User is what the server's memory grew by, in bytes a held connection: before
-	// any message, and after all. Kernel is the kernel's before any message, for
+	// any message, and after all of this cell's. Kernel is the kernel's before any message, for
 	// both ends.
 	User      float64           `json:"user_bytes"`
 	UserAfter float64           `json:"user_bytes_after"`
@@ -66,10 +68,11 @@ var settleLimits = sample.SettleLimits{Change: 0.001, Window: time.Second, Longe
 type cell struct {
 	o *Options
 	place
+	round  int
 	server *server
 	load   *load.Client
 	zero   memory
-	result Cell
+	held   Cell // what all figures of the cell have in common
 }
 
 // startLoad starts a load on its processors for one server.
@@ -82,36 +85,56 @@ func startLoad(ctx context.Context, o *Options, d process.Doors, protocol string
 	return c, err
 }
 
-func (c *cell) measure(ctx context.Context, port *int) (r Cell, err error) {
+func (c *cell) measure(ctx context.Context, port *int) (all []Cell, err error) {
 	doors, err := findDoors(port)
 	if err != nil {
-		return r, err
+		return nil, err
 	}
 	subject := c.o.Subjects[c.slot]
-	c.result = Cell{Version: version, Subject: subject, Slot: c.slot, Workload: c.workload, Connections: c.o.Connections}
+	c.held = Cell{Version: version, Round: c.round, Subject: subject, Slot: c.slot, Workload: c.workload, Connections: c.o.Connections}
 	defer func() { err = errors.Join(err, c.end()) }()
 	if c.server, err = startServer(ctx, c.o, subject, doors); err != nil {
-		return r, err
+		return nil, err
 	}
 	subscribers := 1
 	if c.workload == Fanout {
 		subscribers = 0 // all on one channel
 	}
 	if c.load, err = startLoad(ctx, c.o, doors, c.server.protocol, subscribers); err != nil {
-		return r, err
+		return nil, err
 	}
 	if err := c.open(ctx); err != nil {
-		return r, err
+		return nil, err
 	}
-	if _, err := c.send(ctx, c.warm()); err != nil {
-		return r, err
+	rates := c.rates()
+	if _, err := c.send(ctx, c.warm(), rates[0]); err != nil {
+		return nil, err
 	}
-	if err := c.meter(ctx); err != nil {
-		return r, err
+	for _, rate := range rates {
+		one, err := c.meter(ctx, rate)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, one)
 	}
 	after, err := c.memory(ctx)
-	c.result.UserAfter = float64(after.user-c.zero.user) / float64(c.o.Connections)
-	return c.result, err
+	for i := range all {
+		all[i].UserAfter = float64(after.user-c.zero.user) / float64(c.o.Connections)
+	}
+	return all, err
+}
+
+// rates are those of the pushes, in the order of the round; a fan-out has none,
+// which is 0.
+func (c *cell) rates() []float64 {
+	if c.workload == Fanout {
+		return []float64{0}
+	}
+	rates := slices.Clone(c.o.Rates)
+	if c.round%2 == 1 {
+		slices.Reverse(rates)
+	}
+	return rates
 }
 
 // end ends the load and then the server.
@@ -151,9 +174,9 @@ func (c *cell) open(ctx context.Context) (err error) {
 		return err
 	}
 	kernel := held.kernel.Since(c.zero.kernel)
-	c.result.User = float64(held.user-c.zero.user) / float64(n)
-	c.result.Kernel, c.result.Estimated = float64(kernel.Bytes)/float64(n), kernel.Estimated
-	c.result.Settled = c.zero.settled && held.settled
+	c.held.User = float64(held.user-c.zero.user) / float64(n)
+	c.held.Kernel, c.held.Estimated = float64(kernel.Bytes)/float64(n), kernel.Estimated
+	c.held.Settled = c.zero.settled && held.settled
 	return nil
 }
 
@@ -198,13 +221,13 @@ func (c *cell) measured() int {
 	return c.o.Passes
 }
 
-// send sends so many messages, or passes, each when the one before has come to all
-// and all have polled again.
-func (c *cell) send(ctx context.Context, times int) (all []load.PushResult, err error) {
+// send sends so many messages, or passes at a rate, each when the one before has
+// come to all and all have polled again.
+func (c *cell) send(ctx context.Context, times int, rate float64) (all []load.PushResult, err error) {
 	for i := range times {
 		o := load.PushOptions{Count: 1, Seed: 1, Admin: c.server.doors.AdminAddr()}
 		if c.workload == Push {
-			o.Count, o.Seed, o.Rate = c.o.Connections, uint64(1+i), c.o.Rate
+			o.Count, o.Seed, o.Rate = c.o.Connections, uint64(1+i), rate
 		}
 		r, err := c.load.Push(ctx, o, nil)
 		if err == nil && (!r.Clean() || r.Delivered != int64(c.o.Connections)) {
@@ -221,41 +244,41 @@ func (c *cell) send(ctx context.Context, times int) (all []load.PushResult, err 
 }
 
 // meter sends the messages that count.
-func (c *cell) meter(ctx context.Context) error {
+func (c *cell) meter(ctx context.Context, rate float64) (r Cell, err error) {
 	server, err := newMeters(c.server.pids)
 	if err != nil {
-		return err
+		return r, err
 	}
 	defer server.close()
 	loaded, err := newMeters([]int{c.load.PID()})
 	if err != nil {
-		return err
+		return r, err
 	}
 	defer loaded.close()
 	time.Sleep(settle)
 	if err := errors.Join(server.start(), loaded.start()); err != nil {
-		return err
+		return r, err
 	}
-	results, err := c.send(ctx, c.measured())
+	results, err := c.send(ctx, c.measured(), rate)
 	if err != nil {
-		return err
+		return r, err
 	}
 	time.Sleep(settle)
 	used, err := server.since()
 	if err != nil {
-		return err
+		return r, err
 	}
 	usedByLoad, err := loaded.since()
 	if err != nil {
-		return err
+		return r, err
 	}
-	c.sum(results, used, usedByLoad)
-	return nil
+	return c.sum(results, rate, used, usedByLoad), nil
 }
 
 // sum makes the cell's figures of what was read.
-func (c *cell) sum(results []load.PushResult, server, loaded []sample.CPUDelta) {
-	r := &c.result
+func (c *cell) sum(results []load.PushResult, rate float64, server, loaded []sample.CPUDelta) Cell {
+	r := c.held
+	r.RateAsked = rate
 	r.Deliveries = int64(c.measured()) * int64(c.o.Connections)
 	each := func(all []sample.CPUDelta) (us float64) {
 		for _, d := range all {
@@ -280,6 +303,7 @@ func (c *cell) sum(results []load.PushResult, server, loaded []sample.CPUDelta) 
 	} else {
 		r.Rate = stats.Median(rates)
 	}
+	return r
 }
 
 // meters read the CPU of some processes.

@@ -37,9 +37,9 @@ type Options struct {
 	Subjects    []string // engines and Nchan; what is named twice is measured twice, which shows the noise
 	Workloads   []string
 	Connections int
-	Messages    int // measured, of each fan-out cell
-	Passes      int // measured, of each push cell: each is one push to each channel
-	Rate        float64
+	Messages    int       // measured, of each fan-out cell
+	Passes      int       // measured, of each push cell at each rate: a pass is one push to each channel
+	Rates       []float64 // pushes a second
 	Rounds      int
 	Dir         string    // where the servers' logs are written
 	Log         io.Writer // data.jsonl
@@ -61,7 +61,7 @@ type Header struct {
 	Connections int                `json:"connections"`
 	Messages    int                `json:"messages"`
 	Passes      int                `json:"passes"`
-	Rate        float64            `json:"pushes_per_second"`
+	Rates       []float64          `json:"pushes_per_second"`
 	Rounds      int                `json:"rounds"`
 	ServerCPUs  []int              `json:"server_cpus"`
 	LoadCPUs    []int              `json:"load_cpus"`
@@ -116,18 +116,20 @@ func Measure(ctx context.Context, o Options) (r Run, err error) {
 	}
 	for round := range o.Rounds {
 		for _, p := range order(&o, round) {
-			c := &cell{o: &o, place: p}
+			c := &cell{o: &o, place: p, round: round}
 			got, err := c.measure(ctx, &port)
 			if err != nil {
 				return r, fmt.Errorf("%s of %s in round %d: %w", p.workload, o.Subjects[p.slot], round+1, err)
 			}
-			got.Round, got.Order = round, len(r.Cells)
-			if err := data.Encode(got); err != nil {
-				return r, err
+			for _, one := range got {
+				one.Order = len(r.Cells)
+				if err := data.Encode(one); err != nil {
+					return r, err
+				}
+				r.Cells = append(r.Cells, one)
+				fmt.Fprintf(o.Progress, "round %d of %d: %s of %s%s: %.2f us of the server's CPU a delivery, %.2f of the load's\n",
+					round+1, o.Rounds, one.Workload, one.Subject, atRate(one.RateAsked), one.Server, one.Load)
 			}
-			r.Cells = append(r.Cells, got)
-			fmt.Fprintf(o.Progress, "round %d of %d: %s of %s: %.2f us of the server's CPU a delivery, %.2f of the load's\n",
-				round+1, o.Rounds, got.Workload, got.Subject, got.Server, got.Load)
 		}
 	}
 	after, err := sample.ReadMachine()
@@ -136,6 +138,14 @@ func Measure(ctx context.Context, o Options) (r Run, err error) {
 	}
 	r.Footer = &Footer{Version: version, Before: before, After: after, Noisy: ladder.Noisy(before, after)}
 	return r, data.Encode(r.Footer)
+}
+
+// atRate says at which rate, where there is one.
+func atRate(rate float64) string {
+	if rate == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" at %g a second", rate)
 }
 
 // place is where a cell stands in its round.
@@ -172,7 +182,7 @@ func findDoors(port *int) (d process.Doors, err error) {
 func header(ctx context.Context, o *Options, port *int) (h Header, err error) {
 	h = Header{
 		Version: version, Subjects: o.Subjects, Workloads: o.Workloads, Connections: o.Connections,
-		Messages: o.Messages, Passes: o.Passes, Rate: o.Rate, Rounds: o.Rounds,
+		Messages: o.Messages, Passes: o.Passes, Rates: o.Rates, Rounds: o.Rounds,
 		ServerCPUs: o.serverCPUs, LoadCPUs: o.loadCPU, Environment: sample.ReadEnvironment(""), Wire: map[string]Wire{},
 	}
 	if h.ServerHash, err = sample.HashFile(o.Server); err != nil {

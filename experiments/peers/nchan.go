@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"c1000k/experiments/fdtable"
 	"c1000k/experiments/process"
 	"c1000k/experiments/proxy"
 )
@@ -50,6 +51,10 @@ func FindNchan() (module string, err error) {
 // listeners among them.
 const workerSpare = 512
 
+// workerConnections is how many connections a worker is told to have, so that it
+// holds n. When a sixteenth are left it closes those that wait for a request.
+func workerConnections(n int) int { return n + n/8 + workerSpare }
+
 // NchanConfig writes the configuration of an nginx with nchan: one worker with room
 // for so many connections behind the doors. Which settings were chosen and why is in
 // experiments/specs/E06-peers.md.
@@ -62,6 +67,8 @@ func NchanConfig(module string, d process.Doors, connections int) (string, error
 		}
 		as = "user " + u.Username + ";\n"
 	}
+	_, most := fdtable.Limit()
+	workers := workerConnections(connections)
 	return fmt.Sprintf(`load_module %s;
 %sworker_processes 1;
 worker_rlimit_nofile %d;
@@ -109,7 +116,7 @@ http {
         }
     }
 }
-`, module, as, connections+2*workerSpare, connections+workerSpare, d.AdminAddr(), d.FrontFlag()), nil
+`, module, as, min(most, workers), workers, d.AdminAddr(), d.FrontFlag()), nil
 }
 
 // status is what nchan's status page tells.

@@ -34,14 +34,15 @@ func startServer(ctx context.Context, o *Options, subject string, doors process.
 	return startComet(ctx, o, subject, doors)
 }
 
-// serverSpare is how many connections this server may hold beside the load's.
+// serverSpare is how many connections and channels this server may hold beside
+// the load's.
 const serverSpare = 64
 
 // startComet starts this server with one loop of an engine.
 func startComet(ctx context.Context, o *Options, engine string, doors process.Doors) (*server, error) {
 	p, err := process.Start(o.Server, append(doors.Args(),
 		"--engine="+engine, "--loops=1", "--polling-timeout=1h", "--drain-timeout=0",
-		"--max-connections="+strconv.Itoa(o.Connections+serverSpare)), filepath.Join(o.Dir, "comet.log"), o.serverCPUs)
+		"--channels="+strconv.Itoa(o.Connections+serverSpare), "--max-connections="+strconv.Itoa(o.Connections+serverSpare)), filepath.Join(o.Dir, "comet.log"), o.serverCPUs)
 	if err != nil {
 		return nil, err
 	}

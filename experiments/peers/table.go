@@ -17,8 +17,9 @@ type row struct {
 	cells []Cell
 }
 
-// rows lists a workload's subjects in the order in which they were named.
-func (r *Run) rows(workload string) (all []row) {
+// rows lists a workload's subjects, at one rate, in the order in which they were
+// named.
+func (r *Run) rows(workload string, rate float64) (all []row) {
 	seen := map[string]int{}
 	for slot, subject := range r.Header.Subjects {
 		name := subject
@@ -27,7 +28,7 @@ func (r *Run) rows(workload string) (all []row) {
 		}
 		one := row{name: name}
 		for _, c := range r.Cells {
-			if c.Workload == workload && c.Slot == slot {
+			if c.Workload == workload && c.Slot == slot && c.RateAsked == rate {
 				one.cells = append(one.cells, c)
 			}
 		}
@@ -161,15 +162,25 @@ func Table(w io.Writer, r Run) {
 		fmt.Fprintf(w, "NOISY: %s. Repeat the run.\n", strings.Join(r.Footer.Noisy, "; "))
 	}
 	for _, workload := range h.Workloads {
-		r.cost(w, workload)
+		for _, rate := range r.rates(workload) {
+			r.cost(w, workload, rate)
+		}
 	}
 	r.memory(w)
 	r.wire(w)
 }
 
+// rates are those at which a workload was measured; a fan-out has none, which is 0.
+func (r *Run) rates(workload string) []float64 {
+	if workload == Fanout {
+		return []float64{0}
+	}
+	return r.Header.Rates
+}
+
 // cost prints the table of a workload's CPU and times.
-func (r *Run) cost(w io.Writer, workload string) {
-	rows := r.rows(workload)
+func (r *Run) cost(w io.Writer, workload string, rate float64) {
+	rows := r.rows(workload, rate)
 	if len(rows) == 0 {
 		return
 	}
@@ -180,7 +191,7 @@ func (r *Run) cost(w io.Writer, workload string) {
 	} else {
 		figure, title = latencyUs, "median latency, us"
 		fmt.Fprintf(w, "\nPush: one message to each channel in turn, %d times a cell, at %.0f a second; CPU a push with its delivery and next poll.\n",
-			r.Header.Passes, r.Header.Rate)
+			r.Header.Passes, rate)
 	}
 	fmt.Fprintf(w, "\n| subject | rounds | server CPU, us | of nchan's | p | of a core | %s | of nchan's | load CPU, us |\n", title)
 	fmt.Fprint(w, "|---|---:|---:|---:|---:|---:|---:|---:|---:|\n")
@@ -214,7 +225,7 @@ func (r *Run) memory(w io.Writer) {
 	fmt.Fprintf(w, "\nMemory, bytes a held long-poll: user is the growth of RES over the server without connections, all its processes; kernel is before any message, both ends and the load's epoll%s.\n", estimated)
 	fmt.Fprint(w, "\n| workload | subject | user, before any message | user, after all | kernel | user + kernel |\n|---|---|---:|---:|---:|---:|\n")
 	for _, workload := range r.Header.Workloads {
-		for _, one := range r.rows(workload) {
+		for _, one := range r.rows(workload, r.rates(workload)[0]) {
 			fmt.Fprintf(w, "| %s | %s | %s | %s | %s | %s |\n", workload, one.name, bytesOf(one.values(userBytes)),
 				bytesOf(one.values(userAfter)), bytesOf(one.values(kernel)), bytesOf(one.values(both)))
 		}

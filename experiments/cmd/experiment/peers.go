@@ -15,25 +15,36 @@ import (
 
 // peersCommand are the flags of experiment peers.
 type peersCommand struct {
-	Connections int      `default:"10000" placeholder:"N" help:"Held connections, at most 19,000. Default ${default}."`
-	Workloads   []string `default:"fanout,push" placeholder:"NAME,..." help:"fanout: one push to a channel that all subscribe to; push: one to each of as many channels, in turn. Default ${default}."`
-	Subjects    []string `default:"nchan,uring,epoll,nchan" placeholder:"NAME,..." help:"nchan and engines of this server; what is named twice is measured twice a round, which shows the noise. Default ${default}."`
-	Messages    int      `default:"20" placeholder:"N" help:"Fan-outs measured of each server. Default ${default}."`
-	Passes      int      `default:"3" placeholder:"N" help:"Passes of pushes over all channels measured of each server. Default ${default}."`
-	Rate        float64  `default:"5000" placeholder:"N" help:"Pushes a second. Default ${default}."`
-	Rounds      int      `default:"6" placeholder:"N" help:"How often each subject is measured, with fresh processes. Default ${default}."`
-	Results     string   `default:"results" placeholder:"DIR" help:"Where the run's own folder, named by its time, is made. Default ${default}."`
-	Again       string   `placeholder:"DIR" help:"Measure nothing: make the table of a folder's data anew."`
-	Server      string   `placeholder:"PATH" help:"The server's binary. Default: comet beside this program."`
+	Connections int       `default:"10000" placeholder:"N" help:"Held connections, at most 19,000. Default ${default}."`
+	Workloads   []string  `default:"fanout,push" placeholder:"NAME,..." help:"fanout: one push to a channel that all subscribe to; push: one to each of as many channels, in turn. Default ${default}."`
+	Subjects    []string  `default:"nchan,uring,epoll,nchan" placeholder:"NAME,..." help:"nchan and engines of this server; what is named twice is measured twice a round, which shows the noise. Default ${default}."`
+	Messages    int       `default:"20" placeholder:"N" help:"Fan-outs measured of each server. Default ${default}."`
+	Passes      int       `default:"3" placeholder:"N" help:"Passes of pushes over all channels measured of each server. Default ${default}."`
+	Rates       []float64 `default:"5000,20000" placeholder:"N,..." help:"Pushes a second, each measured of the same server. Default ${default}."`
+	Rounds      int       `default:"6" placeholder:"N" help:"How often each subject is measured, with fresh processes. Default ${default}."`
+	Results     string    `default:"results" placeholder:"DIR" help:"Where the run's own folder, named by its time, is made. Default ${default}."`
+	Again       string    `placeholder:"DIR" help:"Measure nothing: make the table of a folder's data anew."`
+	Server      string    `placeholder:"PATH" help:"The server's binary. Default: comet beside this program."`
 }
+
+// mostRate is more pushes a second than any loop here can take.
+const mostRate = 1_000_000
 
 // check refuses what cannot be measured.
 func (c *peersCommand) check() error {
 	if c.Connections < 1 || c.Connections > peers.MostConnections {
 		return fmt.Errorf("--connections=%d: it must be from 1 to %d, what one loop holds", c.Connections, peers.MostConnections)
 	}
-	if c.Messages < 1 || c.Passes < 1 || c.Rounds < 1 || !(c.Rate > 0) {
-		return fmt.Errorf("--messages=%d --passes=%d --rounds=%d --rate=%v: want one of each at least", c.Messages, c.Passes, c.Rounds, c.Rate)
+	if c.Messages < 1 || c.Passes < 1 || c.Rounds < 1 {
+		return fmt.Errorf("--messages=%d --passes=%d --rounds=%d: want one of each at least", c.Messages, c.Passes, c.Rounds)
+	}
+	for _, rate := range c.Rates {
+		if !(rate > 0) || rate > mostRate {
+			return fmt.Errorf("--rates: %v is not above 0 and at most %d", rate, mostRate)
+		}
+	}
+	if len(c.Rates) == 0 {
+		return errors.New("--rates: none")
 	}
 	for flag, of := range map[string]struct{ given, known []string }{
 		"subjects":  {c.Subjects, []string{peers.Nchan, "uring", "epoll"}},
@@ -83,7 +94,7 @@ func (c *peersCommand) Run(e *environment) error {
 	defer data.Close()
 	run, err := peers.Measure(e.ctx, peers.Options{
 		Server: server, Load: []string{self, "load"}, Subjects: c.Subjects, Workloads: c.Workloads, Connections: c.Connections,
-		Messages: c.Messages, Passes: c.Passes, Rate: c.Rate, Rounds: c.Rounds,
+		Messages: c.Messages, Passes: c.Passes, Rates: c.Rates, Rounds: c.Rounds,
 		Dir: dir, Log: data, Progress: e.stdout, Force: e.force,
 	})
 	return errors.Join(err, c.tell(e, dir, run))
