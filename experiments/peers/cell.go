@@ -61,8 +61,13 @@ const (
 	settle = 100 * time.Millisecond
 )
 
-// settleLimits are how memory comes to rest.
-var settleLimits = sample.SettleLimits{Change: 0.001, Window: time.Second, Longest: 10 * time.Second, Every: 100 * time.Millisecond}
+// Memory has come to rest when it has changed by less for as long as the options
+// say; it is waited for so long at most.
+const (
+	settleChange  = 0.001
+	settleLongest = 10 * time.Second
+	settleEvery   = 50 * time.Millisecond
+)
 
 // cell is one server with its load.
 type cell struct {
@@ -189,7 +194,9 @@ type memory struct {
 
 // memory waits until memory has come to rest, and reads it.
 func (c *cell) memory(ctx context.Context) (m memory, err error) {
-	settled, err := sample.Settle(ctx, c.server.pids[0], settleLimits)
+	settled, err := sample.Settle(ctx, c.server.pids[0], sample.SettleLimits{
+		Change: settleChange, Window: c.o.Settle, Longest: settleLongest, Every: settleEvery,
+	})
 	if err != nil {
 		return m, err
 	}

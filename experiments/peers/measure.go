@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"time"
 
 	"c1000k/experiments/ladder"
 	"c1000k/experiments/load"
@@ -41,8 +42,9 @@ type Options struct {
 	Passes      int       // measured, of each push cell at each rate: a pass is one push to each channel
 	Rates       []float64 // pushes a second
 	Rounds      int
-	Dir         string    // where the servers' logs are written
-	Log         io.Writer // data.jsonl
+	Settle      time.Duration // how long memory must have stood still
+	Dir         string        // where the servers' logs are written
+	Log         io.Writer     // data.jsonl
 	Progress    io.Writer
 	Force       <-chan struct{} // closed by a second Ctrl-C
 

@@ -36,11 +36,16 @@ func FindNchan() (module string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("%s -V: %w", nginx, err)
 	}
-	m := modulesPath.FindSubmatch(said)
+	return findModule(string(said))
+}
+
+// findModule looks where nginx says that its modules are.
+func findModule(said string) (module string, err error) {
+	m := modulesPath.FindStringSubmatch(said)
 	if m == nil {
-		return "", fmt.Errorf("%w: %s tells no folder of modules", errNotInstalled, nginx)
+		return "", fmt.Errorf("%w: nginx tells no folder of modules", errNotInstalled)
 	}
-	module = filepath.Join(string(m[1]), moduleName)
+	module = filepath.Join(m[1], moduleName)
 	if _, err := os.Stat(module); err != nil {
 		return "", fmt.Errorf("%w: there is no %s", errNotInstalled, module)
 	}

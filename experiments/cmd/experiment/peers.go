@@ -15,16 +15,17 @@ import (
 
 // peersCommand are the flags of experiment peers.
 type peersCommand struct {
-	Connections int       `default:"10000" placeholder:"N" help:"Held connections, at most 19,000. Default ${default}."`
-	Workloads   []string  `default:"fanout,push" placeholder:"NAME,..." help:"fanout: one push to a channel that all subscribe to; push: one to each of as many channels, in turn. Default ${default}."`
-	Subjects    []string  `default:"nchan,uring,epoll,nchan" placeholder:"NAME,..." help:"nchan and engines of this server; what is named twice is measured twice a round, which shows the noise. Default ${default}."`
-	Messages    int       `default:"20" placeholder:"N" help:"Fan-outs measured of each server. Default ${default}."`
-	Passes      int       `default:"3" placeholder:"N" help:"Passes of pushes over all channels measured of each server. Default ${default}."`
-	Rates       []float64 `default:"5000,20000" placeholder:"N,..." help:"Pushes a second, each measured of the same server. Default ${default}."`
-	Rounds      int       `default:"6" placeholder:"N" help:"How often each subject is measured, with fresh processes. Default ${default}."`
-	Results     string    `default:"results" placeholder:"DIR" help:"Where the run's own folder, named by its time, is made. Default ${default}."`
-	Again       string    `placeholder:"DIR" help:"Measure nothing: make the table of a folder's data anew."`
-	Server      string    `placeholder:"PATH" help:"The server's binary. Default: comet beside this program."`
+	Connections int           `default:"10000" placeholder:"N" help:"Held connections, at most 19,000. Default ${default}."`
+	Workloads   []string      `default:"fanout,push" placeholder:"NAME,..." help:"fanout: one push to a channel that all subscribe to; push: one to each of as many channels, in turn. Default ${default}."`
+	Subjects    []string      `default:"nchan,uring,epoll,nchan" placeholder:"NAME,..." help:"nchan and engines of this server; what is named twice is measured twice a round, which shows the noise. Default ${default}."`
+	Messages    int           `default:"20" placeholder:"N" help:"Fan-outs measured of each server. Default ${default}."`
+	Passes      int           `default:"3" placeholder:"N" help:"Passes of pushes over all channels measured of each server. Default ${default}."`
+	Rates       []float64     `default:"5000,20000" placeholder:"N,..." help:"Pushes a second, each measured of the same server. Default ${default}."`
+	Rounds      int           `default:"6" placeholder:"N" help:"How often each subject is measured, with fresh processes. Default ${default}."`
+	Settle      time.Duration `default:"1s" placeholder:"DURATION" help:"How long memory must have stood still before it is read. Default ${default}."`
+	Results     string        `default:"results" placeholder:"DIR" help:"Where the run's own folder, named by its time, is made. Default ${default}."`
+	Again       string        `placeholder:"DIR" help:"Measure nothing: make the table of a folder's data anew."`
+	Server      string        `placeholder:"PATH" help:"The server's binary. Default: comet beside this program."`
 }
 
 // mostRate is more pushes a second than any loop here can take.
@@ -42,6 +43,9 @@ func (c *peersCommand) check() error {
 		if !(rate > 0) || rate > mostRate {
 			return fmt.Errorf("--rates: %v is not above 0 and at most %d", rate, mostRate)
 		}
+	}
+	if c.Settle <= 0 {
+		return fmt.Errorf("--settle=%v: it must be above 0", c.Settle)
 	}
 	if len(c.Rates) == 0 {
 		return errors.New("--rates: none")
@@ -94,7 +98,7 @@ func (c *peersCommand) Run(e *environment) error {
 	defer data.Close()
 	run, err := peers.Measure(e.ctx, peers.Options{
 		Server: server, Load: []string{self, "load"}, Subjects: c.Subjects, Workloads: c.Workloads, Connections: c.Connections,
-		Messages: c.Messages, Passes: c.Passes, Rates: c.Rates, Rounds: c.Rounds,
+		Messages: c.Messages, Passes: c.Passes, Rates: c.Rates, Rounds: c.Rounds, Settle: c.Settle,
 		Dir: dir, Log: data, Progress: e.stdout, Force: e.force,
 	})
 	return errors.Join(err, c.tell(e, dir, run))
