@@ -81,24 +81,8 @@ func latencyUs(c Cell) float64 {
 	return stats.Median(all)
 }
 
-func interval(values []float64) string {
-	if len(values) == 0 {
-		return "–"
-	}
-	i := stats.Bootstrap(values, seed)
-	if i.N < 2 {
-		return fmt.Sprintf("%.3g", i.Median)
-	}
-	return fmt.Sprintf("%.3g [%.3g, %.3g]", i.Median, i.Low, i.High)
-}
-
-func bytesOf(values []float64) string {
-	i := stats.Bootstrap(values, seed)
-	if i.N < 2 {
-		return fmt.Sprintf("%.0f", i.Median)
-	}
-	return fmt.Sprintf("%.0f [%.0f, %.0f]", i.Median, i.Low, i.High)
-}
+func interval(values []float64) string { return stats.Bootstrap(values, seed).Text("%.3g") }
+func bytesOf(values []float64) string  { return stats.Bootstrap(values, seed).Text("%.0f") }
 
 // against are each row's p of server CPU against the peer's, with Holm's correction;
 // "–" for the peer itself, and where there are none.

@@ -87,11 +87,7 @@ func (c *peersCommand) Run(e *environment) error {
 	if err != nil {
 		return err
 	}
-	dir := filepath.Join(c.Results, time.Now().UTC().Format("20060102-150405")+"-peers")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("results folder %s cannot be made: %w", dir, err)
-	}
-	data, err := os.Create(filepath.Join(dir, "data.jsonl"))
+	dir, data, err := newFolder(c.Results, "peers")
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"c1000k/experiments/floor"
 	"c1000k/experiments/load"
@@ -18,6 +19,17 @@ func serverPath(asked string) (string, error) {
 	}
 	self, err := os.Executable()
 	return filepath.Join(filepath.Dir(self), "comet"), err
+}
+
+// newFolder makes a run's own folder below results, named by its time, and the file
+// of its data.
+func newFolder(results, experiment string) (dir string, data *os.File, err error) {
+	dir = filepath.Join(results, time.Now().UTC().Format("20060102-150405")+"-"+experiment)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", nil, fmt.Errorf("results folder %s cannot be made: %w", dir, err)
+	}
+	data, err = os.Create(filepath.Join(dir, "data.jsonl"))
+	return dir, data, err
 }
 
 // keepTable prints a table and keeps it beside the data of its folder.

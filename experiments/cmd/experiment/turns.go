@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"c1000k/experiments/floor"
 	"c1000k/experiments/turns"
@@ -53,11 +52,7 @@ func (c *turnsCommand) Run(e *environment) error {
 	if err != nil {
 		return err
 	}
-	dir := filepath.Join(c.Results, time.Now().UTC().Format("20060102-150405")+"-turns")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("results folder %s cannot be made: %w", dir, err)
-	}
-	data, err := os.Create(filepath.Join(dir, "data.jsonl"))
+	dir, data, err := newFolder(c.Results, "turns")
 	if err != nil {
 		return err
 	}
