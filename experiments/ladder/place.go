@@ -47,15 +47,11 @@ func place(o *Options) (placement, error) {
 	if o.Pin != PinApart {
 		return placement{}, nil
 	}
-	cpus, err := process.UsableCPUs()
+	server, load, err := process.Apart()
 	if err != nil {
-		return placement{}, err
+		return placement{}, fmt.Errorf("--pin %s: %w", PinApart, err)
 	}
-	if len(cpus) < 2 {
-		return placement{}, fmt.Errorf("--pin %s: this process may use one processor only", PinApart)
-	}
-	half := len(cpus) / 2
-	return placement{server: cpus[:half], load: cpus[half:]}, nil
+	return placement{server: server, load: load}, nil
 }
 
 // String is what run.json says of it.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,18 +40,11 @@ func LoadArgs(program []string, d process.Doors, connections, subscribers int) [
 // startLoad starts a load on its processors.
 func startLoad(ctx context.Context, o *Options, d process.Doors, cpus []int) (*loadProcess, error) {
 	p := &loadProcess{admin: d.AdminAddr(), log: &tailWriter{}}
-	started := make(chan error)
-	go func() {
-		// The process inherits the binding of the thread that starts it, and the
-		// thread ends here.
-		runtime.LockOSThread()
-		err := process.BindThread(cpus)
-		if err == nil {
-			p.Client, err = load.Start(ctx, loadArgs(o, d), p.log)
-		}
-		started <- err
-	}()
-	if err := <-started; err != nil {
+	err := process.OnCPUs(cpus, func() (err error) {
+		p.Client, err = load.Start(ctx, loadArgs(o, d), p.log)
+		return err
+	})
+	if err != nil {
 		return nil, p.explain(err)
 	}
 	return p, nil

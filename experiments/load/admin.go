@@ -183,6 +183,7 @@ type pusher struct {
 	rate   float64
 	start  time.Duration
 	conns  []*adminConn
+	object []byte // the message being composed for nchan
 
 	sent, accepted, refused atomic.Int64
 	expected                atomic.Int64 // deliveries
@@ -276,6 +277,9 @@ func (p *pusher) compose(i int, now time.Duration) {
 
 // request appends push i.
 func (p *pusher) request(b []byte, i int) []byte {
+	if p.gen.numbers != nil {
+		return p.nchanRequest(b, i)
+	}
 	b = append(b, "GET /push?cname=c0000000&content="...)
 	putName(b, len(b)-len("&content="), p.picks[i])
 	b = p.op.appendContent(b, i)
@@ -284,7 +288,7 @@ func (p *pusher) request(b []byte, i int) []byte {
 
 // answer takes the admin door's answer to push i.
 func (p *pusher) answer(i, status int) {
-	if status == 200 {
+	if p.gen.accepts(status) {
 		p.accepted.Add(1)
 		return
 	}

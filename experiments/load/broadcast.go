@@ -21,6 +21,9 @@ func (g *Generator) Broadcast(ctx context.Context, o BroadcastOptions, report fu
 	if o.Count < 1 || o.Count > MostMessages {
 		return BroadcastResult{}, fmt.Errorf("%d broadcasts", o.Count)
 	}
+	if g.numbers != nil {
+		return BroadcastResult{}, errNoBroadcast
+	}
 	if g.sum()[cHeld] == 0 {
 		return BroadcastResult{}, errNothingHeld
 	}

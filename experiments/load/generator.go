@@ -42,6 +42,7 @@ type Generator struct {
 	op          atomic.Pointer[operation]
 	cpu         *sample.CPUMeter
 	operations  uint32
+	numbers     []uint32 // of each channel's next message, where the load gives them: with nchan
 
 	// Opening: how many a second from when on, how many were begun since, and
 	// whether the server's accept queues are too full to go on.
@@ -83,6 +84,9 @@ func New(opts Options) (*Generator, error) {
 		subscribers: make([]atomic.Int32, opts.channels()),
 		cpu:         cpu,
 		operations:  firstOperation(),
+	}
+	if opts.Protocol == ProtocolNchan {
+		g.numbers = firstNumbers(opts.channels())
 	}
 	for i := range l.reactors {
 		wake, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)

@@ -104,7 +104,7 @@ func (r *reactor) connect(slot uint32) error {
 		c.state = stateFree
 		return fmt.Errorf("connect connection %d: %w%s", id, err, hint(err))
 	}
-	switch _, err := rawnet.Write(fd, r.pollRequest(c)); err {
+	switch _, err := rawnet.Write(fd, r.pollRequest(slot, c)); err {
 	case nil:
 		r.hold(c)
 		err = r.poller.Add(fd, readEvents, slot)
@@ -130,7 +130,7 @@ func (r *reactor) connected(slot uint32, c *record, events uint32) {
 	if events&(unix.EPOLLOUT|unix.EPOLLERR|unix.EPOLLHUP) == 0 {
 		return
 	}
-	_, err := rawnet.Write(int(c.fd), r.pollRequest(c))
+	_, err := rawnet.Write(int(c.fd), r.pollRequest(slot, c))
 	switch err {
 	case nil:
 		r.hold(c)

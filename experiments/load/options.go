@@ -35,6 +35,7 @@ type Options struct {
 	Subscribers int      `help:"Subscribers of each channel; 0 puts all on one channel." default:"1"`
 	Reactors    int      `help:"Threads that hold connections; 0 is one a core below the descriptor limit, and past it one for each 19,000 connections. Past the limit it may only be raised." default:"0"`
 	Openers     int      `help:"Threads that open connections at the same time." default:"2"`
+	Protocol    string   `help:"What the server speaks: icomet, or nchan (a module of nginx). Empty is icomet." enum:"icomet,nchan" default:"icomet"`
 }
 
 // layout says which thread holds which connections.
@@ -72,6 +73,11 @@ func (o Options) check() ([]netip.Addr, error) {
 	}
 	if o.Subscribers < 0 || o.Reactors < 0 || o.Openers < 1 {
 		return nil, errors.New("subscribers and reactors must not be negative, openers at least 1")
+	}
+	switch o.Protocol {
+	case "", ProtocolIcomet, ProtocolNchan:
+	default:
+		return nil, fmt.Errorf("%q is no protocol: %s or %s", o.Protocol, ProtocolIcomet, ProtocolNchan)
 	}
 	var ips []netip.Addr
 	for _, host := range append([]string{o.Host}, o.Addresses...) {

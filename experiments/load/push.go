@@ -37,6 +37,9 @@ func (g *Generator) Push(ctx context.Context, o PushOptions, report func(Progres
 	if len(held) == 0 {
 		return PushResult{}, errNothingHeld
 	}
+	if g.numbers != nil && o.Count > len(held) {
+		return PushResult{}, errOvertake
+	}
 	conns, err := dialAdmin(o.Admin, adminConnections)
 	if err != nil {
 		return PushResult{}, err

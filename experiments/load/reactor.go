@@ -61,6 +61,8 @@ type reactor struct {
 	unused   []uint32 // indices of buffers that are not borrowed
 	pending  []attempt
 	retries  []attempt
+
+	positions []position // of each record, with nchan alone
 }
 
 // attempt is a connection that is being opened, or shall be again.
@@ -104,6 +106,9 @@ func (r *reactor) run() error {
 	}
 	r.poller = poller
 	r.records = make([]record, r.gen.layout.capacity)
+	if r.gen.numbers != nil {
+		r.positions = make([]position, r.gen.layout.capacity)
+	}
 	r.buf = make([]byte, readBytes)
 	for !r.ending.Load() {
 		if err := r.turn(); err != nil {

@@ -33,7 +33,11 @@ func putName(b []byte, end int, channel uint32) {
 
 // pollRequest composes the connection's next poll. It is valid until the next
 // call.
-func (r *reactor) pollRequest(c *record) []byte {
+func (r *reactor) pollRequest(slot uint32, c *record) []byte {
+	if r.positions != nil {
+		r.request = r.nchanRequest(r.request[:0], slot, c)
+		return r.request
+	}
 	b := append(r.request[:0], pollHead...)
 	putName(b, digitsEnd, c.channel)
 	b = strconv.AppendUint(b, uint64(c.next), 10)
@@ -45,7 +49,7 @@ func (r *reactor) pollRequest(c *record) []byte {
 // poll sends the connection's next poll. It returns false if the connection
 // ended over it.
 func (r *reactor) poll(slot uint32, c *record) bool {
-	request := r.pollRequest(c)
+	request := r.pollRequest(slot, c)
 	n, err := rawnet.Write(int(c.fd), request)
 	switch {
 	case err == nil && n == len(request):
@@ -104,6 +108,10 @@ func (r *reactor) consume(slot uint32, c *record, data []byte, now time.Duration
 		return false
 	}
 	c.flags &^= flagHead
+	if r.positions != nil && !r.positions[slot].take(data[:size-len(body)]) {
+		r.die(c, cBadReplies)
+		return false
+	}
 	again, ok := r.answer(c, body, now)
 	if !ok {
 		r.die(c, cBadReplies)

@@ -38,12 +38,22 @@ type Info struct {
 var client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true, Proxy: nil}}
 
 // Get reads one page of a door.
-func Get(ctx context.Context, url string) ([]byte, error) {
+func Get(ctx context.Context, url string) ([]byte, error) { return get(ctx, url, "") }
+
+// GetJSON reads one page of a door that has it in more than one form.
+func GetJSON(ctx context.Context, url string) ([]byte, error) {
+	return get(ctx, url, "application/json")
+}
+
+func get(ctx context.Context, url, accept string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, AskPatience)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return nil, err
+	}
+	if accept != "" {
+		req.Header.Set("Accept", accept)
 	}
 	resp, err := client.Do(req)
 	if err != nil {

@@ -267,6 +267,35 @@ func BindThread(cpus []int) error {
 	return nil
 }
 
+// OnCPUs calls f on a thread that is bound to cpus (nil: to none) and ends with it:
+// a process that f starts inherits the binding.
+func OnCPUs(cpus []int, f func() error) error {
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		err := BindThread(cpus)
+		if err == nil {
+			err = f()
+		}
+		done <- err
+	}()
+	return <-done
+}
+
+// Apart divides the processors this process may use: the first half for a server,
+// the rest for its load.
+func Apart() (server, load []int, err error) {
+	cpus, err := UsableCPUs()
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(cpus) < 2 {
+		return nil, nil, errors.New("this process may use one processor only: server and load cannot be pinned apart")
+	}
+	half := len(cpus) / 2
+	return cpus[:half], cpus[half:], nil
+}
+
 // UsableCPUs lists the processors this process may use.
 func UsableCPUs() ([]int, error) {
 	var set unix.CPUSet

@@ -39,10 +39,6 @@ func Find() (path string, err error) {
 // Start runs nginx on a free port of loopback, with the configuration file that
 // is recommended, in a folder of its own, dir, which holds its log too.
 func Start(dir, recommended string, tls bool, upstream []string) (*Nginx, error) {
-	path, err := Find()
-	if err != nil {
-		return nil, err
-	}
 	text, err := os.ReadFile(recommended)
 	if err != nil {
 		return nil, err
@@ -55,17 +51,33 @@ func Start(dir, recommended string, tls bool, upstream []string) (*Nginx, error)
 	if err != nil {
 		return nil, err
 	}
+	trust, err := Certificate(dir)
+	if err != nil {
+		return nil, err
+	}
+	n, err := Run(dir, conf, addr, nil)
+	if n != nil {
+		n.Trust = trust
+	}
+	return n, err
+}
+
+// Run runs nginx with the configuration conf, which listens on addr among others,
+// in a folder of its own, dir, which holds its log too, on the processors of cpus
+// (nil: on all).
+func Run(dir, conf, addr string, cpus []int) (*Nginx, error) {
+	path, err := Find()
+	if err != nil {
+		return nil, err
+	}
 	file := filepath.Join(dir, "nginx.conf")
 	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
 		return nil, err
 	}
 	n := &Nginx{Addr: addr}
-	if n.Trust, err = Certificate(dir); err != nil {
-		return nil, err
-	}
 	log := filepath.Join(dir, "error.log")
 	args := []string{"-p", dir, "-c", file, "-e", log, "-g", "daemon off;"}
-	n.process, err = process.Start(path, args, filepath.Join(dir, "start.log"), nil)
+	n.process, err = process.Start(path, args, filepath.Join(dir, "start.log"), cpus)
 	if err != nil {
 		return nil, err
 	}
@@ -110,6 +122,9 @@ func (n *Nginx) PIDs() ([]int, error) {
 	}
 	return pids, nil
 }
+
+// Await waits until ready is true; see process.Await.
+func (n *Nginx) Await(ready func() bool) error { return n.process.Await(ready) }
 
 // Stop ends nginx with all its connections and returns when it is gone.
 func (n *Nginx) Stop() error { return n.process.Stop(nil) }

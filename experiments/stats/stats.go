@@ -52,11 +52,17 @@ type Interval struct {
 }
 
 // String prints the median and, where there is one, the interval.
-func (i Interval) String() string {
-	if i.N < 2 {
-		return fmt.Sprintf("%.4g", i.Median)
+func (i Interval) String() string { return i.Text("%.4g") }
+
+// Text is String with another verb for each number; – where there are no values.
+func (i Interval) Text(verb string) string {
+	switch i.N {
+	case 0:
+		return "–"
+	case 1:
+		return fmt.Sprintf(verb, i.Median)
 	}
-	return fmt.Sprintf("%.4g [%.4g, %.4g]", i.Median, i.Low, i.High)
+	return fmt.Sprintf(verb+" ["+verb+", "+verb+"]", i.Median, i.Low, i.High)
 }
 
 // Resamples is how often Bootstrap draws: enough for the third digit of the

@@ -59,6 +59,14 @@ func TestBootstrapOfOne(t *testing.T) {
 	if i.Low != 7 || i.High != 7 || i.String() != "7" {
 		t.Errorf("one value: %+v %q", i, i)
 	}
+	for _, test := range []struct {
+		values []float64
+		want   string
+	}{{nil, "–"}, {[]float64{7.04}, "7.0"}, {[]float64{7, 7}, "7.0 [7.0, 7.0]"}} {
+		if got := Bootstrap(test.values, 1).Text("%.1f"); got != test.want {
+			t.Errorf("%v: %q", test.values, got)
+		}
+	}
 }
 
 // Proves the p-values of the rank test where they can be counted by hand: sides

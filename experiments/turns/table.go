@@ -82,16 +82,7 @@ func Table(w io.Writer, cells []Cell) {
 	}
 }
 
-func interval(values []float64) string {
-	if len(values) == 0 {
-		return "–"
-	}
-	i := stats.Bootstrap(values, seed)
-	if i.N < 2 {
-		return fmt.Sprintf("%.3g", i.Median)
-	}
-	return fmt.Sprintf("%.3g [%.3g, %.3g]", i.Median, i.Low, i.High)
-}
+func interval(values []float64) string { return stats.Bootstrap(values, seed).Text("%.3g") }
 
 // counter is the median of an engine's counter, a delivery.
 func counter(cells []Cell, subject, name string) string {

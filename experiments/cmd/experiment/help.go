@@ -62,6 +62,14 @@ stands under the table.
   experiment responsive                                          both engines; four minutes
   experiment responsive --connections 1m --backends uring        all channels held
   experiment responsive --from experiments/results/E03-responsive   the table anew`,
+	"peers": `
+A fresh server of one loop and a fresh load for each cell, pinned apart; the load speaks both
+protocols and checks that each message came once and in order. nchan is Debian's
+libnginx-mod-nchan; where it is missing, this says so and installs nothing.
+
+  experiment peers                                     six rounds; about twenty minutes
+  experiment peers --rounds 1 --messages 5 --passes 1  a first look
+  experiment peers --again results/20260101-120000-peers   the table anew`,
 	"report": `
   experiment report results/20260101-120000-ladder
 

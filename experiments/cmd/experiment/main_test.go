@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"c1000k/experiments/floor"
+	"c1000k/experiments/peers"
+	"c1000k/experiments/process"
 	"c1000k/experiments/result"
 	"c1000k/uring"
 )
@@ -41,6 +43,7 @@ func TestHelp(t *testing.T) {
 		"profdiff":   {"--messages-a", "experiment profdiff"},
 		"benchmark":  {"--ports", "experiment benchmark 127.0.0.1 8100"},
 		"responsive": {"--load-nice", "experiment responsive --from"},
+		"peers":      {"--rates", "experiment peers --rounds 1", "libnginx-mod-nchan", "pinned"},
 	} {
 		args := append(strings.Fields(command), "--help")
 		exit, stdout, stderr := call(args...)
@@ -63,6 +66,14 @@ func TestUsage(t *testing.T) {
 		{"", "expected one of"},
 		{"climb", "climb"},
 		{"ladder --fast", "--fast"},
+		{"peers --connections 19001", "--connections"},
+		{"peers --subjects nchan,icomet", "icomet"},
+		{"peers --workloads broadcast", "broadcast"},
+		{"peers --rounds 0", "--rounds"},
+		{"peers --rates 0", "--rates"},
+		{"peers --rates NaN", "--rates"},
+		{"peers --settle 0s", "--settle"},
+		{"peers --again /nonexistent", "/nonexistent"},
 		{"ladder extra", "extra"},
 		{"ladder --to many", "--to"},
 		{"ladder --to 0", "--to"},
@@ -204,6 +215,42 @@ func TestRealTurns(t *testing.T) {
 	exit, _, stderr := call("turns", "--server", "/bin/true", "--subjects", "epoll", "--results", filepath.Join(results, "none"))
 	if exit != exitFailed || !strings.Contains(stderr, "does not start") {
 		t.Errorf("exit %d, %s", exit, stderr)
+	}
+}
+
+// TestRealPeers proves that fan-outs and pushes are measured of a real nchan and
+// of this server on epoll, pinned apart, and that the table is made anew to the
+// same bytes.
+func TestRealPeers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: the real servers take some seconds")
+	}
+	if _, err := peers.FindNchan(); err != nil {
+		t.Skip(err)
+	}
+	if _, _, err := process.Apart(); err != nil {
+		t.Skip(err)
+	}
+	results := t.TempDir()
+	exit, stdout, stderr := call("peers", "--server", buildServer(t, results), "--connections", "100", "--messages", "2", "--passes", "1",
+		"--rates", "1000,2000", "--rounds", "1", "--settle", "100ms", "--subjects", "nchan,epoll", "--results", results)
+	if exit != exitClean {
+		t.Fatalf("exit %d\n%s\n%s", exit, stdout, stderr)
+	}
+	folders, _ := filepath.Glob(filepath.Join(results, "*-peers"))
+	if len(folders) != 1 {
+		t.Fatalf("folders %v", folders)
+	}
+	table := filepath.Join(folders[0], "table.md")
+	before, err := os.ReadFile(table)
+	if err != nil || strings.Count(string(before), "\n| epoll | 1 |") != 3 || strings.Count(string(before), "\n| nchan | 1 |") != 3 {
+		t.Errorf("%v\n%s", err, before)
+	}
+	if exit, _, stderr := call("peers", "--again", folders[0]); exit != exitClean {
+		t.Errorf("exit %d, %s", exit, stderr)
+	}
+	if after, err := os.ReadFile(table); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the table differs when it is made anew (%v)", err)
 	}
 }
 

@@ -2,8 +2,10 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"c1000k/experiments/floor"
 	"c1000k/experiments/load"
@@ -17,6 +19,29 @@ func serverPath(asked string) (string, error) {
 	}
 	self, err := os.Executable()
 	return filepath.Join(filepath.Dir(self), "comet"), err
+}
+
+// newFolder makes a run's own folder below results, named by its time, and the file
+// of its data.
+func newFolder(results, experiment string) (dir string, data *os.File, err error) {
+	dir = filepath.Join(results, time.Now().UTC().Format("20060102-150405")+"-"+experiment)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", nil, fmt.Errorf("results folder %s cannot be made: %w", dir, err)
+	}
+	data, err = os.Create(filepath.Join(dir, "data.jsonl"))
+	return dir, data, err
+}
+
+// keepTable prints a table and keeps it beside the data of its folder.
+func keepTable(e *environment, dir string, table func(io.Writer)) error {
+	f, err := os.Create(filepath.Join(dir, "table.md"))
+	if err != nil {
+		return err
+	}
+	table(f)
+	table(e.stdout)
+	fmt.Fprintf(e.stdout, "\nTable and data are in %s\n", dir)
+	return f.Close()
 }
 
 // loadCommand is the load process that a ladder starts.

@@ -3,11 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"c1000k/experiments/floor"
 	"c1000k/experiments/turns"
@@ -52,11 +52,7 @@ func (c *turnsCommand) Run(e *environment) error {
 	if err != nil {
 		return err
 	}
-	dir := filepath.Join(c.Results, time.Now().UTC().Format("20060102-150405")+"-turns")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("results folder %s cannot be made: %w", dir, err)
-	}
-	data, err := os.Create(filepath.Join(dir, "data.jsonl"))
+	dir, data, err := newFolder(c.Results, "turns")
 	if err != nil {
 		return err
 	}
@@ -85,12 +81,5 @@ func (c *turnsCommand) again(e *environment) error {
 
 // tell prints the table and keeps it beside the data.
 func (c *turnsCommand) tell(e *environment, dir string, cells []turns.Cell) error {
-	table, err := os.Create(filepath.Join(dir, "table.md"))
-	if err != nil {
-		return err
-	}
-	turns.Table(table, cells)
-	turns.Table(e.stdout, cells)
-	fmt.Fprintf(e.stdout, "\nTable and data are in %s\n", dir)
-	return table.Close()
+	return keepTable(e, dir, func(w io.Writer) { turns.Table(w, cells) })
 }
