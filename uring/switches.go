@@ -4,66 +4,29 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
+
+	"c1000k/comet/switches"
 )
 
 // Level61 is the least kernel that the engine runs on.
 const Level61 = "6.1"
 
-// A Switch is a choice of the engine that may be made otherwise, to see what it
-// buys.
-type Switch struct {
-	Name   string
-	Values string // what it takes, the default first
-	// Hypothesis is what the other choice is expected to cost, or to gain, written
-	// down before it was measured.
-	Hypothesis string
-	set        func(o *Options, value string) error
-}
-
 // Switches are all of them.
-var Switches = []Switch{
-	{"accept", "multishot|single", "single: a poll and an accept a connection for one completion: a tenth more CPU to open, nothing else", setAccept},
-	{"batch", "256|N", "1: a loaded loop wakes for each completion: a tenth more CPU a delivery where the load sets the pace, and no less latency", setBatch},
-	{"minwait", "200us|DURATION", "longer: fewer wakes and no CPU to speak of, up to so much more latency on a loaded loop", setMinWait},
-	{"level", "kernel|" + Level61, Level61 + ": without a minimum wait a short time limit stands in, and a cancel for an accept that does not wait: some per cent more CPU", setLevel},
+var Switches = switches.List[Options]{
+	{Name: "accept", Values: "multishot|single", Hypothesis: "single: a poll and an accept a connection for one completion: a tenth more CPU to open, nothing else", Set: setAccept},
+	{Name: "batch", Values: "256|N", Hypothesis: "1: a loaded loop wakes for each completion: a tenth more CPU a delivery where the load sets the pace, and no less latency", Set: setBatch},
+	{Name: "minwait", Values: "200us|DURATION", Hypothesis: "longer: fewer wakes and no CPU to speak of, up to so much more latency on a loaded loop", Set: setMinWait},
+	{Name: "level", Values: "kernel|" + Level61, Hypothesis: Level61 + ": without a minimum wait a short time limit stands in, and a cancel for an accept that does not wait: some per cent more CPU", Set: setLevel},
 }
 
 // Set makes choices of the form "accept=single,batch=64". It names what is wrong
 // with the first that is none.
-func (o *Options) Set(choices string) error {
-	for choice := range strings.SplitSeq(choices, ",") {
-		name, value, ok := strings.Cut(choice, "=")
-		if !ok {
-			return fmt.Errorf("%q is not of the form NAME=VALUE", choice)
-		}
-		if err := o.set(name, value); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (o *Options) set(name, value string) error {
-	var known []string
-	for _, s := range Switches {
-		if s.Name == name {
-			if err := s.set(o, value); err != nil {
-				return fmt.Errorf("%s=%s: %w (%s)", name, value, err, s.Values)
-			}
-			return nil
-		}
-		known = append(known, s.Name)
-	}
-	return fmt.Errorf("%q is none of %s", name, strings.Join(known, ", "))
-}
-
-var errValue = errors.New("there is no such value")
+func (o *Options) Set(choices string) error { return Switches.Set(o, choices) }
 
 func setAccept(o *Options, value string) error {
 	if value != "multishot" && value != "single" {
-		return errValue
+		return switches.ErrValue
 	}
 	o.SingleAccept = value == "single"
 	return nil
@@ -94,7 +57,7 @@ func setLevel(o *Options, value string) error {
 	case Level61:
 		o.Level = Level61
 	default:
-		return errValue
+		return switches.ErrValue
 	}
 	return nil
 }

@@ -33,6 +33,11 @@ const (
 	TurnMultishotRest = "send+multishot+rest"
 )
 
+// Sends are those of a stream, which nobody answers: then a loop waits once a
+// message, with nothing that could gather in a rest, and what waits for input
+// hears nothing, whichever way it waits.
+var Sends = []string{TurnWrite, TurnPoll}
+
 // Turns are all of them.
 var Turns = []string{TurnWrite, TurnWriteRest, TurnPoll, TurnPollRest, TurnMultishot, TurnMultishotRest}
 
@@ -47,6 +52,7 @@ type TurnOptions struct {
 	Connections int    `help:"How many are held in all." required:""`
 	Loops       int    `help:"Threads, where the descriptor limit allows it." default:"2"`
 	Way         string `help:"How a turn is taken." required:""`
+	Stream      bool   `help:"Send a chunk of a stream for each push, which nobody answers."`
 }
 
 // bareLoop is one thread of the server.
@@ -65,6 +71,7 @@ var _ bareLoop = (*uring.Bare)(nil)
 // channel would, and knows nothing of them.
 type turnServer struct {
 	connections int64 // that a message is for
+	stream      bool  // a message is a chunk of a stream
 	loops       []bareLoop
 	threads     []*fdtable.Thread
 	mutex       sync.Mutex // one message at a time
@@ -94,7 +101,7 @@ func ServeTurns(ctx context.Context, o TurnOptions) error {
 		return err
 	}
 	defer admin.Close()
-	s := &turnServer{connections: int64(o.Connections), failure: make(chan error, 1)}
+	s := &turnServer{connections: int64(o.Connections), stream: o.Stream, failure: make(chan error, 1)}
 	if err := s.start(o, front); err != nil {
 		return err
 	}
@@ -226,6 +233,10 @@ func (s *turnServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "/push":
 		s.send(w, s.object(wire.KindData, content), `{"type":"ok"}`+"\n")
 	case "/broadcast":
+		if s.stream {
+			http.Error(w, "the floor of streams knows pushes alone", http.StatusNotImplemented)
+			return
+		}
 		b := append([]byte{'['}, s.object(wire.KindBroadcast, content)...)
 		b = append(append(b, ','), wire.AppendObject(nil, wire.KindNextSeq, turnName, s.number+1, nil)...)
 		s.send(w, append(b, ']'), "ok\n")
@@ -250,6 +261,21 @@ func (s *turnServer) held() (n int64) {
 	return n
 }
 
+// reply is what goes out for a message, the same bytes as the server's: composed
+// once and sent to all. A stream's head, which the server sends to each as it
+// comes, goes before the first message.
+func (s *turnServer) reply(body []byte) (b []byte) {
+	head := wire.Head{Date: wire.AppendDate(nil, time.Now().Unix()), AllowOrigin: []byte("*"), Minor: 1, KeepAlive: true}
+	if !s.stream {
+		return wire.AppendPollReply(nil, head, nil, body)
+	}
+	if s.number == 1 {
+		head.Mode = wire.ModeStream
+		b = wire.AppendPollHead(b, head)
+	}
+	return wire.AppendFrame(b, wire.ModeStream, 1, wire.NoID, body)
+}
+
 // heldPatience is how long a message waits for the connections that are still
 // being accepted.
 const heldPatience = 20 * time.Second
@@ -263,8 +289,7 @@ func (s *turnServer) send(w http.ResponseWriter, body []byte, ok string) {
 			return
 		}
 	}
-	head := wire.Head{Date: wire.AppendDate(nil, time.Now().Unix()), AllowOrigin: []byte("*"), Minor: 1, KeepAlive: true}
-	reply := wire.AppendPollReply(nil, head, nil, body)
+	reply := s.reply(body)
 	for _, l := range s.loops {
 		if err := l.Send(reply); err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)

@@ -22,6 +22,42 @@ func freePort(t *testing.T) (addr string, port int) {
 	return l.Addr().String(), l.Addr().(*net.TCPAddr).Port
 }
 
+// holdTurns serves turns as o says, at doors that it puts there, and returns a
+// load whose connections are all open. Both end with the test.
+func holdTurns(t *testing.T, o *TurnOptions) *load.Generator {
+	t.Helper()
+	var port int
+	o.Front, port = freePort(t)
+	o.Admin, _ = freePort(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- ServeTurns(ctx, *o) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	for range 500 {
+		if c, err := net.Dial("tcp", o.Admin); err == nil {
+			c.Close()
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	g, err := load.New(load.Options{
+		Host: "127.0.0.1", Port: port, Ports: 1, Connections: o.Connections, Openers: 1, Stream: o.Stream,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(g.End)
+	if _, err := g.Open(ctx, o.Connections, 0, nil); err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
 // TestTurns proves of each way of the floor that a load finds every message of a
 // push and of a broadcast right, as those of a server.
 func TestTurns(t *testing.T) {
@@ -31,43 +67,44 @@ func TestTurns(t *testing.T) {
 	for _, way := range Turns {
 		t.Run(way, func(t *testing.T) {
 			const conns = 200
-			front, port := freePort(t)
-			admin, _ := freePort(t)
-			ctx, cancel := context.WithCancel(context.Background())
-			ended := make(chan error)
-			go func() {
-				ended <- ServeTurns(ctx, TurnOptions{Front: front, Admin: admin, Connections: conns, Loops: 2, Way: way})
-			}()
-			defer func() {
-				cancel()
-				if err := <-ended; err != nil {
-					t.Error(err)
-				}
-			}()
-			for range 500 {
-				if c, err := net.Dial("tcp", admin); err == nil {
-					c.Close()
-					break
-				}
-				time.Sleep(10 * time.Millisecond)
-			}
-			g, err := load.New(load.Options{Host: "127.0.0.1", Port: port, Ports: 1, Connections: conns, Openers: 1})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer g.End()
-			if _, err := g.Open(ctx, conns, 0, nil); err != nil {
-				t.Fatal(err)
-			}
+			o := TurnOptions{Connections: conns, Loops: 2, Way: way}
+			g := holdTurns(t, &o)
 			for range 3 {
-				r, err := g.Push(ctx, load.PushOptions{Count: 1, Admin: admin}, nil)
+				r, err := g.Push(t.Context(), load.PushOptions{Count: 1, Admin: o.Admin}, nil)
 				if err != nil || !r.Clean() || r.Delivered != conns {
 					t.Fatalf("push: %v, %+v", err, r)
 				}
 			}
-			b, err := g.Broadcast(ctx, load.BroadcastOptions{Count: 2, Admin: admin}, nil)
+			b, err := g.Broadcast(t.Context(), load.BroadcastOptions{Count: 2, Admin: o.Admin}, nil)
 			if err != nil || !b.Clean() || b.Rounds[1].Delivered != conns {
 				t.Fatalf("broadcast: %v, %+v", err, b)
+			}
+		})
+	}
+}
+
+// TestSends proves of each way of the floor of streams that a load of streams
+// finds every message right, the first with its head and those without.
+func TestSends(t *testing.T) {
+	if err := uring.Probe(); err != nil {
+		t.Skipf("no io_uring here: %v", err)
+	}
+	for _, way := range Sends {
+		t.Run(way, func(t *testing.T) {
+			const conns, pushes = 200, 3
+			o := TurnOptions{Connections: conns, Loops: 2, Way: way, Stream: true}
+			g := holdTurns(t, &o)
+			for range pushes {
+				r, err := g.Push(t.Context(), load.PushOptions{Count: 1, Admin: o.Admin}, nil)
+				if err != nil || !r.Clean() || r.Delivered != conns {
+					t.Fatalf("push: %v, %+v", err, r)
+				}
+			}
+			if c := g.Counts(); c.Polls != conns || c.Messages != pushes*conns {
+				t.Errorf("%d requests for %d streams, %d messages", c.Polls, conns, c.Messages)
+			}
+			if b, err := g.Broadcast(t.Context(), load.BroadcastOptions{Count: 1, Admin: o.Admin}, nil); err == nil {
+				t.Errorf("a broadcast was not refused: %+v", b)
 			}
 		})
 	}

@@ -33,6 +33,7 @@ type Options struct {
 	Addresses   []string `help:"Further IPv4 loopback addresses of the server, used in turn with --host."`
 	Connections int      `help:"Most connections that will be asked for." default:"1000000"`
 	Subscribers int      `help:"Subscribers of each channel; 0 puts all on one channel." default:"1"`
+	Stream      bool     `help:"Open endless streams instead of long-polls: every message is a chunk, and nothing is sent but the first request."`
 	Reactors    int      `help:"Threads that hold connections; 0 is one a core below the descriptor limit, and past it one for each 19,000 connections. Past the limit it may only be raised." default:"0"`
 	Openers     int      `help:"Threads that open connections at the same time." default:"2"`
 	Protocol    string   `help:"What the server speaks: icomet, or nchan (a module of nginx). Empty is icomet." enum:"icomet,nchan" default:"icomet"`
@@ -78,6 +79,9 @@ func (o Options) check() ([]netip.Addr, error) {
 	case "", ProtocolIcomet, ProtocolNchan:
 	default:
 		return nil, fmt.Errorf("%q is no protocol: %s or %s", o.Protocol, ProtocolIcomet, ProtocolNchan)
+	}
+	if o.Stream && o.Protocol == ProtocolNchan {
+		return nil, fmt.Errorf("streams are only known of protocol %s", ProtocolIcomet)
 	}
 	var ips []netip.Addr
 	for _, host := range append([]string{o.Host}, o.Addresses...) {

@@ -31,15 +31,15 @@ func putName(b []byte, end int, channel uint32) {
 	}
 }
 
-// pollRequest composes the connection's next poll. It is valid until the next
-// call.
+// pollRequest composes the connection's next poll, or the request of its stream.
+// It is valid until the next call.
 func (r *reactor) pollRequest(slot uint32, c *record) []byte {
 	if r.positions != nil {
 		r.request = r.nchanRequest(r.request[:0], slot, c)
 		return r.request
 	}
-	b := append(r.request[:0], pollHead...)
-	putName(b, digitsEnd, c.channel)
+	b := append(r.request[:0], r.gen.opts.requestHead()...)
+	putName(b, len(b)-len(seqParameter), c.channel)
 	b = strconv.AppendUint(b, uint64(c.next), 10)
 	b = append(b, r.gen.pollTail...)
 	r.request = b
@@ -91,6 +91,9 @@ func (r *reactor) consume(slot uint32, c *record, data []byte, now time.Duration
 		b := &r.borrowed[c.borrow-1]
 		*b = append(*b, data...)
 		data = *b
+	}
+	if r.gen.opts.Stream {
+		return r.consumeStream(c, data, now)
 	}
 	body, size, err := r.parse(c, &data)
 	if err != nil || len(data) > replies.MostBytes {

@@ -33,3 +33,19 @@ func TestLikeForLike(t *testing.T) {
 		t.Errorf("of one backend: %q", got)
 	}
 }
+
+// Proves that a comparison with epoll says where to see whether that is tuned, and
+// that what holds no epoll, or nothing else, says nothing of it.
+func TestTuningIsNotGuessed(t *testing.T) {
+	both := generate(t, syntheticFolder(t, true, 100_000, result.URing, result.Epoll))
+	for _, text := range []string{both.Markdown, strings.Join(strings.Fields(both.Terminal), " ")} {
+		if !strings.Contains(text, "Whether epoll is tuned") || !strings.Contains(text, tuningSpec) {
+			t.Error("the report does not say where epoll's tuning is judged")
+		}
+	}
+	for _, backends := range [][]string{{result.Epoll}, {result.URing, result.Gonet}} {
+		if r := generate(t, syntheticFolder(t, true, 100_000, backends...)); strings.Contains(r.Markdown, "is tuned") {
+			t.Errorf("%v: the report speaks of epoll's tuning", backends)
+		}
+	}
+}

@@ -83,7 +83,7 @@ func terminal(d *result.Data, all []*ladder, r references, troubles []string) st
 	}
 	section("Memory", sideBySide(all), noteVirtual, estimatedNote(all))
 	section("Bytes", shortHeadline(all), "User is (RES at N − RES of an empty server with --channels 0) / N.")
-	section("CPU: idle, of a core; server and load, each pushed message", cpuSideBySide(all, r, false), alikeNote(all), noteLoopback, boundNote(r, phases(all, pushOf)...))
+	section("CPU: idle, of a core; server and load, each pushed message", cpuSideBySide(all, r, false), alikeNote(all), tuningNote(all), noteLoopback, boundNote(r, phases(all, pushOf)...))
 	section("Polls that expire: CPU of a core, and a noop with its next poll", expiryTable(all, false))
 	for _, n := range append(openingNotes(all, r), troubles...) {
 		b.WriteString("\n" + wrap(n, terminalWidth))
@@ -163,7 +163,7 @@ func markdown(d *result.Data, all []*ladder, r references, troubles []string) st
 	b.notes(floorNotes(all)...)
 	b.heading(2, "CPU side by side")
 	b.table(cpuSideBySide(all, r, true))
-	b.notes(append([]string{"Idle is of a core; server, load and both are of a pushed message.", alikeNote(all), noteLoopback, boundNote(r, phases(all, pushOf)...), noteTail}, openingNotes(all, r)...)...)
+	b.notes(append([]string{"Idle is of a core; server, load and both are of a pushed message.", alikeNote(all), tuningNote(all), noteLoopback, boundNote(r, phases(all, pushOf)...), noteTail}, openingNotes(all, r)...)...)
 	fmt.Fprintf(b, "\n![CPU against connections](%s)\n", CPUFigure)
 	if t := expiryTable(all, true); len(t.rows) > 0 {
 		b.heading(2, "Polls that expire")

@@ -1,5 +1,6 @@
 // Package turns measures what a message costs a server: the delivery to each
-// subscriber and the taking of its next poll, beside the floor of the same run.
+// subscriber and the taking of its next poll, beside the floor of the same run; or
+// the delivery to each of many streams, which send nothing back.
 //
 // A cell is a fresh server with a fresh load. It holds its connections, gets some
 // messages unmeasured and then the measured ones, one after the other: each goes
@@ -11,4 +12,7 @@
 // The floor of a round is the cheapest of the bare loops of package floor, which
 // send the same bytes to as many sockets and know nothing of them. Which of them
 // that is, is decided by the medians, once for all rounds.
+//
+// Epoll is what io_uring is compared with, so whether it is as good as it gets is
+// judged by its own floor of the same run ([Judge]), under every table.
 package turns

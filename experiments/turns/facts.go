@@ -41,7 +41,7 @@ func (c *cell) sum(lasts []float64, server, load sample.CPUDelta, before, after 
 	n := int64(c.o.Messages) * int64(c.o.Connections)
 	each := func(d time.Duration) float64 { return float64(d) / 1e3 / float64(n) }
 	r := Cell{
-		Version: version, Subject: c.subject, Loops: after.Loops, Rings: after.Rings,
+		Version: version, Kind: c.o.Kind, Subject: c.subject, Loops: after.Loops, Rings: after.Rings,
 		Connections: c.o.Connections, Messages: c.o.Messages, Deliveries: n,
 		Server: each(server.Process), Load: each(load.Process), Last: stats.Median(lasts), Machine: server.Machine,
 	}

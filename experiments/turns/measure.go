@@ -22,11 +22,20 @@ import (
 	"c1000k/experiments/sample"
 )
 
-// The two kinds of message.
+// The kinds of message.
 const (
 	Fanout    = "fanout"    // one push to one channel that all subscribe to
 	Broadcast = "broadcast" // one message to all channels, each with one subscriber
+	Stream    = "stream"    // one push to one channel that all are streams of: no next poll follows
 )
+
+// Ways are those of the floor that a kind of message can be sent by.
+func Ways(kind string) []string {
+	if kind == Stream {
+		return floor.Sends
+	}
+	return floor.Turns
+}
 
 // Options are what a measurement is told.
 type Options struct {
@@ -70,6 +79,7 @@ type Header struct {
 // Cell is one measured cell.
 type Cell struct {
 	Version     int    `json:"version"`
+	Kind        string `json:"kind,omitempty"` // "" in data of before there were streams
 	Round       int    `json:"round"`
 	Order       int    `json:"order"` // since the start of the run
 	Subject     string `json:"subject"`
@@ -179,6 +189,9 @@ func (c *cell) start(ctx context.Context) (err error) {
 			"--front="+c.doors.FrontFlag(), "--admin="+c.doors.AdminAddr(),
 			"--connections="+strconv.Itoa(c.o.Connections), "--way="+c.subject,
 			"--loops="+strconv.Itoa(cmp.Or(c.o.Loops, runtime.NumCPU())))
+		if c.o.Kind == Stream {
+			args = append(args, "--stream")
+		}
 	}
 	if c.server, err = process.Start(path, args, filepath.Join(c.o.Dir, "server.log"), nil); err != nil {
 		return err
@@ -198,6 +211,9 @@ func (c *cell) start(ctx context.Context) (err error) {
 		subscribers = 1
 	}
 	argv := ladder.LoadArgs(c.o.Load, c.doors, c.o.Connections, subscribers)
+	if c.o.Kind == Stream {
+		argv = append(argv, "--stream")
+	}
 	c.load, err = load.Start(ctx, argv, os.Stderr)
 	return err
 }
@@ -208,8 +224,8 @@ const serverSpare = 64
 // bare says that the subject is a way of the floor.
 func (c *cell) bare() bool { return slices.Contains(floor.Turns, c.subject) }
 
-// message sends one message and returns when all have it and have polled again,
-// with the seconds to the last delivery.
+// message sends one message and returns when all have it, and have polled again
+// where they poll, with the seconds to the last delivery.
 func (c *cell) message(ctx context.Context) (last float64, err error) {
 	if c.o.Kind == Broadcast {
 		r, err := c.load.Broadcast(ctx, load.BroadcastOptions{Count: 1, Admin: c.doors.AdminAddr()}, nil)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strings"
 
 	"c1000k/experiments/floor"
 	"c1000k/experiments/stats"
@@ -15,9 +16,13 @@ const seed = 1
 
 // Floor names the cheapest way of the floor by the medians, "" if none was
 // measured.
-func Floor(cells []Cell) string {
+func Floor(cells []Cell) string { return cheapest(cells, floor.Turns) }
+
+// cheapest is the one of some ways with the lowest median, "" if none of them was
+// measured.
+func cheapest(cells []Cell, ways []string) string {
 	best, name := math.Inf(1), ""
-	for _, way := range floor.Turns {
+	for _, way := range ways {
 		if m := stats.Median(column(cells, way, func(c Cell) float64 { return c.Server })); m < best {
 			best, name = m, way
 		}
@@ -59,8 +64,8 @@ func Table(w io.Writer, cells []Cell) {
 		return
 	}
 	lowest := Floor(cells)
-	fmt.Fprintf(w, "A delivery with its next poll, %d connections, %d messages a cell: medians of the rounds [95 %% by bootstrap].\n",
-		cells[0].Connections, cells[0].Messages)
+	fmt.Fprintf(w, "%s, %d connections, %d messages a cell: medians of the rounds [95 %% by bootstrap].\n",
+		what(cells[0].Kind), cells[0].Connections, cells[0].Messages)
 	fmt.Fprintf(w, "On loopback the sender pays for the receiver's TCP work; server and load share the processors.\n")
 	if lowest != "" {
 		fmt.Fprintf(w, "The floor is %s, the cheapest of the bare loops; a multiple is of the same round.\n", lowest)
@@ -80,6 +85,49 @@ func Table(w io.Writer, cells []Cell) {
 			interval(column(cells, c.Subject, func(c Cell) float64 { return c.Last * 1e3 })),
 			counter(cells, c.Subject, "enters"), counter(cells, c.Subject, "completions"))
 	}
+	notes := controls(cells)
+	if line := Judge(cells).String(); line != "" {
+		notes = append(notes, line)
+	}
+	if len(notes) > 0 {
+		fmt.Fprintf(w, "\n%s\n", strings.Join(notes, "\n"))
+	}
+}
+
+// what is measured, by the kind of message.
+func what(kind string) string {
+	if kind == Stream {
+		return "A delivery to one of many streams of one channel"
+	}
+	return "A delivery with its next poll"
+}
+
+// controls tell of each subject that was measured twice a round how far it was
+// from itself: differences of that size between two subjects are noise.
+func controls(cells []Cell) (lines []string) {
+	type round struct {
+		subject string
+		round   int
+	}
+	first := map[round]float64{}
+	against := map[string][]float64{}
+	var subjects []string
+	for _, c := range cells {
+		at := round{c.Subject, c.Round}
+		before, twice := first[at]
+		if !twice {
+			first[at] = c.Server
+			continue
+		}
+		if against[c.Subject] == nil {
+			subjects = append(subjects, c.Subject)
+		}
+		against[c.Subject] = append(against[c.Subject], c.Server/before)
+	}
+	for _, s := range subjects {
+		lines = append(lines, fmt.Sprintf("A/A: %s is %s times itself, the later cell of a round over the earlier.", s, interval(against[s])))
+	}
+	return lines
 }
 
 func interval(values []float64) string { return stats.Bootstrap(values, seed).Text("%.3g") }

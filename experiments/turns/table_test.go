@@ -12,15 +12,7 @@ import (
 // cells are two engines and two ways of the floor in three rounds, of which the
 // second is twice as slow for all.
 func cells() (all []Cell) {
-	for round, slow := range []float64{1, 2, 1.1} {
-		for subject, cpu := range map[string]float64{"uring": 9, "epoll": 12, floor.TurnWrite: 8, floor.TurnPoll: 6} {
-			all = append(all, Cell{
-				Version: version, Round: round, Subject: subject, Connections: 100, Messages: 5, Server: cpu * slow, Load: 10, Last: 0.1,
-				Counters: map[string]float64{"enters": 0.02},
-			})
-		}
-	}
-	return all
+	return rounds(map[string]float64{"uring": 9, "epoll": 12, floor.TurnWrite: 8, floor.TurnPoll: 6})
 }
 
 // TestRatio proves that the floor is the cheapest way, and that a multiple is of

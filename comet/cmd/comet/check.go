@@ -57,6 +57,11 @@ func (o *options) check() error {
 			return o.bad("uring", o.Uring, "%w", err)
 		}
 	}
+	if o.Epoll != "" {
+		if err := o.epoll.Set(o.Epoll); err != nil {
+			return o.bad("epoll", o.Epoll, "%w", err)
+		}
+	}
 	if o.Seed == 0 {
 		o.Seed = drawSeed()
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"runtime"
-	"strings"
 
 	"c1000k/comet"
 	"c1000k/experiments/baseline/epoll"
@@ -44,6 +43,9 @@ func chooseEngine(o *options, limit int, k probes) (choice, error) {
 	if c.name != "uring" && o.Uring != "" {
 		return choice{}, refuse("--uring=%s: these are choices of the io_uring engine, and the engine is %s: leave them out, or ask for --engine=uring", o.Uring, c.name)
 	}
+	if c.name != "epoll" && o.Epoll != "" {
+		return choice{}, refuse("--epoll=%s: these are choices of the epoll engine, and the engine is %s: leave them out, or ask for --engine=epoll", o.Epoll, c.name)
+	}
 	switch c.name {
 	case "uring":
 		return c, checkUring(o, limit)
@@ -59,15 +61,6 @@ func chooseEngine(o *options, limit int, k probes) (choice, error) {
 		}
 	}
 	return c, nil
-}
-
-// switchesHelp lists the values of --uring.
-func switchesHelp() string {
-	var all []string
-	for _, s := range uring.Switches {
-		all = append(all, s.Name+"="+s.Values)
-	}
-	return strings.Join(all, ", ")
 }
 
 // ringDescriptors are what each ring takes of the process's own table: its own
@@ -112,7 +105,9 @@ func (c choice) open(service *comet.Service, o *options) (comet.Engine, error) {
 		uringOptions.EngineOptions = shared
 		return uring.New(service, uringOptions)
 	case "epoll":
-		return epoll.New(service, epoll.Options{EngineOptions: shared})
+		epollOptions := o.epoll
+		epollOptions.EngineOptions = shared
+		return epoll.New(service, epollOptions)
 	default:
 		return gonet.New(service, gonet.Options{EngineOptions: shared})
 	}

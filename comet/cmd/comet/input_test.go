@@ -20,6 +20,8 @@ func TestBadInput(t *testing.T) {
 		{"--chanels 5", exitUsage, "--chanels|--channels"},
 		{"serve", exitUsage, "serve"},
 		{"--engine kqueue", exitUsage, "--engine|uring|epoll|gonet|kqueue"},
+		{"--epoll trigger=never", exitUsage, "--epoll=trigger=never|edge|level"},
+		{"--epoll colour=red", exitUsage, "--epoll=colour=red|none of trigger"},
 		{"--loops many", exitUsage, "--loops=many|auto"},
 		{"--loops 0", exitUsage, "--loops=0|from 1"},
 		{"--channels many", exitUsage, "--channels"},

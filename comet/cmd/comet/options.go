@@ -7,6 +7,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"c1000k/comet/access"
+	"c1000k/experiments/baseline/epoll"
 	"c1000k/uring"
 )
 
@@ -47,6 +48,7 @@ type options struct {
 	Prefault bool   `group:"engine" help:"Touch all reserved memory at start, so that none is found missing later."`
 
 	Uring string `group:"engine" default:"" placeholder:"NAME=VALUE,..." help:"Choices of the io_uring engine to make otherwise, to see what they buy: ${uring}."`
+	Epoll string `group:"engine" default:"" placeholder:"NAME=VALUE,..." help:"The same of the epoll engine: ${epoll}."`
 
 	Demo      bool             `group:"operation" help:"Serve a chat for browsers at the debug door's /demo/, to try and to read. Who reaches it publishes to channels chat-*: so the debug door must be on loopback."`
 	Config    string           `group:"operation" placeholder:"FILE" help:"A file of settings, see below."`
@@ -59,6 +61,7 @@ type options struct {
 
 	loops     int           // Loops as a number, 0 for auto
 	uring     uring.Options // the choices of Uring
+	epoll     epoll.Options // the choices of Epoll
 	sizeAsked bool          // MaxConnections was given and is not the default
 	listeners int           // of the front and admin doors together
 	access    *access.List  // of AdminAllow, AdminDeny and TrustedProxies; nil admits all

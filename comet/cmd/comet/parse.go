@@ -6,6 +6,9 @@ import (
 	"io"
 
 	"github.com/alecthomas/kong"
+
+	"c1000k/experiments/baseline/epoll"
+	"c1000k/uring"
 )
 
 // inputs are all that settings are made of.
@@ -44,7 +47,7 @@ func (in inputs) parse(stdout io.Writer) (*options, error) {
 		kong.Help(help),
 		kong.ConfigureHelp(kong.HelpOptions{WrapUpperBound: helpWidth, NoAppDescFormat: true}),
 		kong.ExplicitGroups(groups),
-		kong.Vars{"version": versionLine(), "uring": switchesHelp()},
+		kong.Vars{"version": versionLine(), "uring": uring.Switches.String(), "epoll": epoll.Switches.String()},
 		kong.Writers(stdout, io.Discard),
 		kong.Exit(func(code int) { panic(kongExit(code)) }),
 		kong.WithBeforeResolve(o.sources.open),

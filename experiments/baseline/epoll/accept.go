@@ -266,7 +266,7 @@ func (l *loop) acceptOne(now int64, listener int, admin bool) unix.Errno {
 	} else {
 		l.listeners.fronts++
 	}
-	if errno := l.watch(fd, connEvents, kindConn, uint32(c), l.slots.generation(c)); errno != 0 {
+	if errno := l.watchConn(unix.EPOLL_CTL_ADD, c); errno != 0 {
 		closeDescriptor(fd)
 		l.slots.drop(c)
 		l.listeners.left(admin)

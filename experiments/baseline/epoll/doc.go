@@ -15,6 +15,12 @@
 // at once; pieces of a short message are first copied together. Only a send that finds no room asks for EPOLLOUT, and
 // keeps it: edge-triggered, it is silent until there was want of room again.
 //
+// The counters conn_epoll_ctls and accepts are equal then, and writes are as many as
+// the core's sends. --epoll trigger=level has connections reported for as long as
+// there is something (see Switches for what that is expected to cost): what nobody
+// takes is asked for no longer when it is first reported in vain, and room when it
+// was found.
+//
 // Sleeping loops are woken by an eventfd, edge-triggered too and therefore never
 // read. The wait has the core's deadline in nanoseconds (epoll_pwait2), or in
 // milliseconds, rounded up, on kernels before 5.11.

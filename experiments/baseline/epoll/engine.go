@@ -14,10 +14,14 @@ import (
 	"c1000k/experiments/fdtable"
 )
 
-// Options are this engine's options. It has none of its own; what was tried is
-// said in the package's documentation.
+// Options are this engine's options. What else was tried is said in the package's
+// documentation.
 type Options struct {
 	comet.EngineOptions
+	// LevelTriggered has connections reported for as long as there is something to
+	// read, or room that is wanted, where otherwise they are reported once (edges).
+	// Listeners are level-triggered in either case.
+	LevelTriggered bool
 }
 
 // Engine carries a service by epoll. Its methods may be called from any thread.
@@ -122,7 +126,7 @@ func (e *Engine) build(listeners []comet.Listener) error {
 			slots.unmap()
 			return fmt.Errorf("epoll: loop %d: %w", i, err)
 		}
-		l := &loop{number: i, core: core, clock: clock, gate: e.gate, stop: &e.stop, paused: &e.paused, slots: slots}
+		l := &loop{number: i, level: e.options.LevelTriggered, core: core, clock: clock, gate: e.gate, stop: &e.stop, paused: &e.paused, slots: slots}
 		l.listeners = acceptor{capacity: capacity, retryAt: comet.NoDeadline}
 		if i == 0 {
 			l.listeners.reserve = e.plan.reserve
@@ -265,6 +269,9 @@ func (e *Engine) Facts() comet.Facts {
 	}
 	if len(e.loops) > 0 && e.loops[0].waiter.nanoseconds {
 		f.Got = append([]string{"epoll_pwait2"}, f.Got...)
+	}
+	if e.options.LevelTriggered {
+		f.Asked, f.Got = append(f.Asked, "trigger=level"), append(f.Got, "trigger=level")
 	}
 	if e.plan.own {
 		f.Tables = len(e.loops)

@@ -6,11 +6,6 @@ import (
 	"c1000k/comet"
 )
 
-// connEvents is what a connection is watched for. EPOLLOUT joins only when a
-// send finds no room: in the first ADD it would report each new connection at
-// once, to no purpose.
-const connEvents = unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLET
-
 // endEvents say that the peer will send no more. The kernel reports the last two
 // whether asked or not.
 const endEvents = unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR
@@ -22,6 +17,7 @@ func (l *loop) ready(now int64, c comet.Conn, events uint32) {
 		l.continueSend(now, c)
 	}
 	if *state&stateEnded != 0 {
+		l.mute(c, events)
 		return
 	}
 	if events&endEvents != 0 {
@@ -29,10 +25,12 @@ func (l *loop) ready(now int64, c comet.Conn, events uint32) {
 	}
 	switch {
 	case *state&statePaused != 0:
+		// What has come stays with the kernel until OpResume.
 		if *state&stateRdhup != 0 {
 			l.hangup(now, c)
+		} else {
+			l.mute(c, events)
 		}
-		// Otherwise what has come stays with the kernel until OpResume.
 	case events&(unix.EPOLLIN|endEvents) != 0 && *state&stateQueued == 0:
 		l.read(now, c)
 	}
@@ -107,6 +105,10 @@ func (l *loop) readAgain(now int64) {
 func (l *loop) resume(c comet.Conn) {
 	state := &l.slots.state[c]
 	*state &^= statePaused
+	if *state&stateMuted != 0 && *state&stateEnded == 0 {
+		*state &^= stateMuted
+		l.watchConn(unix.EPOLL_CTL_MOD, c)
+	}
 	if *state&stateEnded == 0 {
 		l.queue(c)
 	}

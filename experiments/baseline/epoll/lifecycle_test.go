@@ -21,7 +21,7 @@ func collect() { runtime.GC() }
 // Stop closes the clients' connections, leaves no descriptor in any table and no
 // thread, and may be called again.
 func TestStopLeavesNothing(t *testing.T) {
-	eachKind(t, func(t *testing.T, o comet.EngineOptions) {
+	eachKind(t, func(t *testing.T, o Options) {
 		// A first engine makes what the runtime keeps: its poller, its threads.
 		for range 2 {
 			listeners, closer, err := doors.Listen("127.0.0.1:0", comet.DoorFront, 0)
@@ -30,7 +30,7 @@ func TestStopLeavesNothing(t *testing.T) {
 			}
 			fdsBefore, threadsBefore := descriptorsAndThreads(t)
 			cores := &testCores{t: t}
-			e, err := newEngine(Options{o}, cores.newLoop)
+			e, err := newEngine(o, cores.newLoop)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -72,7 +72,7 @@ func TestStopLeavesNothing(t *testing.T) {
 // Stop before Start, and Start after it or twice, do no harm.
 func TestStartAndStopOutOfOrder(t *testing.T) {
 	cores := &testCores{t: t}
-	e, err := newEngine(Options{comet.EngineOptions{MaxConns: 10}}, cores.newLoop)
+	e, err := newEngine(Options{EngineOptions: comet.EngineOptions{MaxConns: 10}}, cores.newLoop)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func TestStartAndStopOutOfOrder(t *testing.T) {
 	if err := e.Start(nil); err == nil {
 		t.Error("a stopped engine starts")
 	}
-	r := start(t, &testCores{}, comet.EngineOptions{MaxConns: 10})
+	r := start(t, &testCores{}, Options{EngineOptions: comet.EngineOptions{MaxConns: 10}})
 	if err := r.engine.Start(nil); err == nil {
 		t.Error("an engine starts twice")
 	}
@@ -90,7 +90,7 @@ func TestStartAndStopOutOfOrder(t *testing.T) {
 // rest of the program took the descriptors, the loops do not spin, nobody is
 // reset, and all are served once there is room.
 func TestDescriptorsTakenByOthers(t *testing.T) {
-	r := start(t, &testCores{}, comet.EngineOptions{Loops: 2, MaxConns: 400})
+	r := start(t, &testCores{}, Options{EngineOptions: comet.EngineOptions{Loops: 2, MaxConns: 400}})
 	addr, err := net.ResolveTCPAddr("tcp", r.addr)
 	if err != nil {
 		t.Fatal(err)
@@ -158,7 +158,7 @@ func TestPlanRefuses(t *testing.T) {
 		{comet.EngineOptions{MaxConns: 1000, Loops: 3, TableLimit: 50}, "ask for 20 loops"},
 		{comet.EngineOptions{MaxConns: 10, Loops: 1, AdminReserve: 10}, "leave none"},
 	} {
-		_, err := newEngine(Options{test.o}, nil)
+		_, err := newEngine(Options{EngineOptions: test.o}, nil)
 		if err == nil {
 			t.Errorf("%+v is accepted", test.o)
 		} else if !strings.Contains(err.Error(), test.says) {
@@ -218,7 +218,7 @@ func TestAdminReserve(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer closeAdmin.Close()
-	e, err := newEngine(Options{comet.EngineOptions{Loops: 2, MaxConns: 20, AdminReserve: 3}}, cores.newLoop)
+	e, err := newEngine(Options{EngineOptions: comet.EngineOptions{Loops: 2, MaxConns: 20, AdminReserve: 3}}, cores.newLoop)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,6 +35,7 @@ const (
 // the core. All but the fields marked shared belong to its thread.
 type loop struct {
 	number int
+	level  bool // connections are level-triggered
 	core   comet.Core
 	clock  clock
 	gate   *gate        // shared
@@ -84,7 +85,8 @@ const (
 	kindWake
 )
 
-// watch adds fd to the loop's set.
+// watch adds fd to the loop's set. What it costs a connection is counted by the
+// caller, since listeners go in and out.
 func (l *loop) watch(fd int, events uint32, kind int, index, generation uint32) unix.Errno {
 	e := unix.EpollEvent{Events: events, Fd: int32(index), Pad: int32(uint32(kind)<<kindShift | generation)}
 	return control(l.epfd, unix.EPOLL_CTL_ADD, fd, &e)

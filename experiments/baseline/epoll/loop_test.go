@@ -18,13 +18,16 @@ import (
 	"c1000k/comet/doors"
 )
 
-// eachKind runs a test on loops that share a table and on loops with tables of
-// their own. connections must be more than fit in the small table.
-func eachKind(t *testing.T, run func(t *testing.T, o comet.EngineOptions)) {
-	t.Run("shared", func(t *testing.T) { run(t, comet.EngineOptions{Loops: 2, MaxConns: 400}) })
+// eachKind runs a test on loops that share a table, on loops with tables of their
+// own, and level-triggered. connections must be more than fit in the small table.
+func eachKind(t *testing.T, run func(t *testing.T, o Options)) {
+	t.Run("shared", func(t *testing.T) { run(t, Options{EngineOptions: comet.EngineOptions{Loops: 2, MaxConns: 400}}) })
 	t.Run("own", func(t *testing.T) {
 		needTables(t)
-		run(t, comet.EngineOptions{MaxConns: 400, TableLimit: 100})
+		run(t, Options{EngineOptions: comet.EngineOptions{MaxConns: 400, TableLimit: 100}})
+	})
+	t.Run("level", func(t *testing.T) {
+		run(t, Options{EngineOptions: comet.EngineOptions{Loops: 2, MaxConns: 400}, LevelTriggered: true})
 	})
 }
 
@@ -39,7 +42,7 @@ func needTables(t *testing.T) {
 // Requests are answered, on several loops, and the clients' leaving is noticed,
 // reported once and followed by a close.
 func TestEcho(t *testing.T) {
-	eachKind(t, func(t *testing.T, o comet.EngineOptions) {
+	eachKind(t, func(t *testing.T, o Options) {
 		r := start(t, &testCores{}, o)
 		const clients = 200
 		for i := range clients {
@@ -74,7 +77,7 @@ func TestFullTableResetsNobody(t *testing.T) {
 			if test.o.MaxConns > test.o.TableLimit {
 				needTables(t)
 			}
-			r := start(t, &testCores{}, test.o)
+			r := start(t, &testCores{}, Options{EngineOptions: test.o})
 			const clients = 300
 			held := test.o.MaxConns - 1
 			conns := make([]*net.TCPConn, clients)
@@ -125,7 +128,7 @@ func TestNobodyIsLeftInTheBacklog(t *testing.T) {
 		}
 		// Slow loops, so that many wait behind each listener.
 		cores := &testCores{onTurn: func() { time.Sleep(time.Millisecond) }}
-		r := startOn(t, cores, comet.EngineOptions{Loops: 4, MaxConns: 2 * clients}, listeners)
+		r := startOn(t, cores, Options{EngineOptions: comet.EngineOptions{Loops: 4, MaxConns: 2 * clients}}, listeners)
 		var conns []net.Conn
 		for i := range clients {
 			c, err := net.Dial("tcp", listeners[i%ports].Addr)
@@ -150,7 +153,7 @@ func TestNobodyIsLeftInTheBacklog(t *testing.T) {
 // thread and on others, and no stray byte comes to a socket: neither to the
 // core, which reports what it does not expect, nor to a silent client.
 func TestCollectorAndTimersOnLoopThreads(t *testing.T) {
-	eachKind(t, func(t *testing.T, o comet.EngineOptions) {
+	eachKind(t, func(t *testing.T, o Options) {
 		var fired atomic.Int64
 		cores := &testCores{
 			onTurn: func() {
@@ -196,7 +199,7 @@ func isTimeout(err error) bool {
 // Messages far longer than the socket's buffer, here the smallest there is,
 // arrive whole and in order, in many continued sends, and are reported once.
 func TestPartialSends(t *testing.T) {
-	eachKind(t, func(t *testing.T, o comet.EngineOptions) {
+	eachKind(t, func(t *testing.T, o Options) {
 		listeners, closer, err := doors.Listen("127.0.0.1:0", comet.DoorFront, 0)
 		if err != nil {
 			t.Fatal(err)
@@ -236,7 +239,7 @@ func TestPartialSends(t *testing.T) {
 // A client that resets while a send is outstanding ends it with an error, or the
 // close abandons it; either way the slot is free again and the loop lives.
 func TestResets(t *testing.T) {
-	eachKind(t, func(t *testing.T, o comet.EngineOptions) {
+	eachKind(t, func(t *testing.T, o Options) {
 		r := start(t, &testCores{}, o)
 		const rounds = 300
 		for i := range rounds {
@@ -263,7 +266,7 @@ func TestResets(t *testing.T) {
 // What came before a half-close is given to the core first, all of it, then the
 // hang-up; here four read buffers and a bit.
 func TestHalfClose(t *testing.T) {
-	eachKind(t, func(t *testing.T, o comet.EngineOptions) {
+	eachKind(t, func(t *testing.T, o Options) {
 		var got atomic.Int64
 		r := start(t, &testCores{bytes: func(_ comet.Conn, n int) { got.Add(int64(n)) }}, o)
 		c := r.dial()
@@ -285,7 +288,7 @@ func TestHalfClose(t *testing.T) {
 // by the window, and after OpResume what was left with the kernel is read though
 // no new edge comes.
 func TestPauseAndResume(t *testing.T) {
-	eachKind(t, func(t *testing.T, o comet.EngineOptions) {
+	eachKind(t, func(t *testing.T, o Options) {
 		cores := &testCores{sleep: func(now int64) int64 { return now + int64(time.Millisecond) }}
 		r := start(t, cores, o)
 		c := r.dial()
@@ -315,7 +318,7 @@ func TestPauseAndResume(t *testing.T) {
 
 // Leaving is noticed in a pause too: by a half-close, and by a reset.
 func TestHangupWhilePaused(t *testing.T) {
-	eachKind(t, func(t *testing.T, o comet.EngineOptions) {
+	eachKind(t, func(t *testing.T, o Options) {
 		r := start(t, &testCores{}, o)
 		for i, leave := range []func(*net.TCPConn){
 			func(c *net.TCPConn) { c.CloseWrite() },
@@ -334,7 +337,7 @@ func TestHangupWhilePaused(t *testing.T) {
 // A reply sent just before a close arrives although the client had sent more
 // than was read.
 func TestLastReplyArrives(t *testing.T) {
-	eachKind(t, func(t *testing.T, o comet.EngineOptions) {
+	eachKind(t, func(t *testing.T, o Options) {
 		r := start(t, &testCores{}, o)
 		for range 50 {
 			c := r.dial()
@@ -350,7 +353,7 @@ func TestLastReplyArrives(t *testing.T) {
 // its own connections.
 func TestWake(t *testing.T) {
 	cores := &testCores{}
-	r := start(t, cores, comet.EngineOptions{Loops: 2, MaxConns: 400})
+	r := start(t, cores, Options{EngineOptions: comet.EngineOptions{Loops: 2, MaxConns: 400}})
 	var conns []*net.TCPConn
 	const clients = 120
 	for range clients {
@@ -402,7 +405,7 @@ func TestDeadline(t *testing.T) {
 	}
 	cores := &testCores{}
 	cores.sleep = func(now int64) int64 { return now + int64(10*time.Millisecond) }
-	start(t, cores, comet.EngineOptions{Loops: 1, MaxConns: 10})
+	start(t, cores, Options{EngineOptions: comet.EngineOptions{Loops: 1, MaxConns: 10}})
 	begin := time.Now()
 	eventually(t, "ten turns", func() bool { return cores.list[0].turns.Load() >= 10 })
 	if took := time.Since(begin); took < 50*time.Millisecond {

@@ -75,16 +75,11 @@ func (l *loop) awaitRoom(now int64, c comet.Conn, r *rest) {
 	if *state&stateWatched != 0 {
 		return
 	}
-	e := unix.EpollEvent{
-		Events: connEvents | unix.EPOLLOUT,
-		Fd:     int32(c),
-		Pad:    int32(kindConn<<kindShift | l.slots.generation(c)),
-	}
-	if errno := control(l.epfd, unix.EPOLL_CTL_MOD, l.slots.fd(c), &e); errno != 0 {
-		l.endSend(now, c, r, errno)
-		return
-	}
 	*state |= stateWatched
+	if errno := l.watchConn(unix.EPOLL_CTL_MOD, c); errno != 0 {
+		*state &^= stateWatched
+		l.endSend(now, c, r, errno)
+	}
 }
 
 // continueSend sends what is left, as far as there is room.
@@ -111,6 +106,7 @@ func (l *loop) continueSend(now int64, c comet.Conn) {
 func (l *loop) endSend(now int64, c comet.Conn, r *rest, errno unix.Errno) {
 	delete(l.partial, c)
 	l.slots.state[c] &^= stateSending
+	l.roomFound(c)
 	l.core.Sent(now, c, r.token, r.sent, int(errno))
 }
 

@@ -20,8 +20,9 @@ const (
 	stateQueued                     // stands in loop.again
 	stateRdhup                      // the peer has shut down; bytes may stand before the end
 	stateAdmin                      // came in by the admin door
+	stateMuted                      // level-triggered: input is no longer asked for, as nobody takes it
 
-	generationShift = 8
+	generationShift = 9
 	generationBits  = 16
 	stateMask       = 1<<generationShift - 1
 	generationMask  = 1<<generationBits - 1

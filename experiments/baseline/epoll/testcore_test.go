@@ -245,7 +245,7 @@ type rig struct {
 }
 
 // start starts an engine with these options; it is stopped when the test ends.
-func start(t *testing.T, cores *testCores, o comet.EngineOptions) *rig {
+func start(t *testing.T, cores *testCores, o Options) *rig {
 	t.Helper()
 	listeners, closer, err := doors.Listen("127.0.0.1:0", comet.DoorFront, 0)
 	if err != nil {
@@ -256,10 +256,10 @@ func start(t *testing.T, cores *testCores, o comet.EngineOptions) *rig {
 }
 
 // startOn is start with given listeners.
-func startOn(t *testing.T, cores *testCores, o comet.EngineOptions, listeners []comet.Listener) *rig {
+func startOn(t *testing.T, cores *testCores, o Options, listeners []comet.Listener) *rig {
 	t.Helper()
 	cores.t = t
-	e, err := newEngine(Options{o}, cores.newLoop)
+	e, err := newEngine(o, cores.newLoop)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,17 +9,16 @@ import (
 	"slices"
 	"strings"
 
-	"c1000k/experiments/floor"
 	"c1000k/experiments/turns"
 )
 
 // turnsCommand are the flags of experiment turns.
 type turnsCommand struct {
-	Kind        string   `enum:"fanout,broadcast" default:"fanout" help:"fanout: one push to a channel that all subscribe to; broadcast: one message to all channels, of one subscriber each. Default ${default}."`
+	Kind        string   `enum:"fanout,broadcast,stream" default:"fanout" help:"fanout: one push to a channel that all subscribe to; broadcast: one message to all channels, of one subscriber each; stream: one push to a channel that all are streams of, which send nothing back. Default ${default}."`
 	Connections int      `default:"15000" placeholder:"N" help:"Held connections. Default ${default}."`
 	Messages    int      `default:"20" placeholder:"N" help:"Messages measured of each server. Default ${default}."`
 	Rounds      int      `default:"6" placeholder:"N" help:"How often each subject is measured, with fresh processes. Default ${default}."`
-	Subjects    []string `placeholder:"NAME,..." help:"Engines and ways of the floor. Default uring, epoll and all ways of the floor."`
+	Subjects    []string `placeholder:"NAME,..." help:"Engines and ways of the floor; one named twice is a control. Default uring, epoll and the ways of the floor for this kind."`
 	Loops       int      `default:"0" placeholder:"N" help:"The server's event loops; 0 leaves it to the server."`
 	Results     string   `default:"results" placeholder:"DIR" help:"Where the run's own folder, named by its time, is made. Default ${default}."`
 	Again       string   `placeholder:"DIR" help:"Measure nothing: make the table of a folder's data anew."`
@@ -35,9 +34,10 @@ func (c *turnsCommand) Run(e *environment) error {
 		return usageError{fmt.Errorf("--connections=%d --messages=%d --rounds=%d --loops=%d: want one of each at least, and no negative loops",
 			c.Connections, c.Messages, c.Rounds, c.Loops)}
 	}
-	known := append([]string{"uring", "epoll", "gonet"}, floor.Turns...)
+	ways := turns.Ways(c.Kind)
+	known := append([]string{"uring", "epoll", "gonet"}, ways...)
 	if len(c.Subjects) == 0 {
-		c.Subjects = append([]string{"uring", "epoll"}, floor.Turns...)
+		c.Subjects = append([]string{"uring", "epoll"}, ways...)
 	}
 	for _, s := range c.Subjects {
 		if !slices.Contains(known, s) {

@@ -144,6 +144,26 @@ func Chunks(data, scratch []byte) (body []byte, size int, kept []byte, err error
 	}
 }
 
+// Chunk reads the chunk at the start of data, which is not the last. A size of 0
+// means that it is not all there. The piece lies in data.
+func Chunk(data []byte) (piece []byte, size int, err error) {
+	length, line, err := ChunkSize(data)
+	if err != nil || line == 0 {
+		return nil, 0, err
+	}
+	if length == 0 {
+		return nil, 0, ErrFrame
+	}
+	size = line + length + len(lineEnd)
+	if len(data) < size {
+		return nil, 0, nil
+	}
+	if !bytes.HasPrefix(data[line+length:], lineEnd) {
+		return nil, 0, ErrFrame
+	}
+	return data[line : line+length], size, nil
+}
+
 // ChunkSize reads the line that begins a chunk: its size in hexadecimal. A line
 // of 0 bytes means that it is not all there.
 func ChunkSize(data []byte) (length, line int, err error) {
