@@ -53,8 +53,10 @@ type loop struct {
 	acceptors  []acceptor
 	target     *ring // where the front door's connections go
 	admitDirty bool
-	reserve    int // slots of ring 0 kept for the admin door
-	adminHeld  int
+	// ringRetryAt is when a ring is tried again that could not be made; 0: none.
+	ringRetryAt int64
+	reserve     int // slots of ring 0 kept for the admin door
+	adminHeld   int
 
 	states, sendAt region
 	sendIndex      []uint32 // by connection: its send record, touched by sending
@@ -132,7 +134,7 @@ func (l *loop) pass() {
 		l.carryOut(a)
 	}
 	l.acting = false
-	if l.admitDirty {
+	if l.admitDue() {
 		l.admit()
 	}
 	l.workParent(l.workChildren())

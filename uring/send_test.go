@@ -1,6 +1,9 @@
 package uring
 
 import (
+	"fmt"
+	"os"
+	"strings"
 	"testing"
 	"unsafe"
 
@@ -73,4 +76,69 @@ func TestPartialSendsWhileReadingEarly(t *testing.T) {
 			t.Errorf("connection %d got %q, %v", i, in[:max(n, 0)], err)
 		}
 	}
+}
+
+// TestSlowReadersTakeNoThreads proves that long replies to readers that are slow
+// wait in the ring: a send that waits for room very often the kernel would give to
+// a thread of its own, which blocks in it, one for each reader.
+func TestSlowReadersTakeNoThreads(t *testing.T) {
+	const (
+		readers  = 4
+		messages = 3
+		bytes    = 400_000 // of each
+		atOnce   = 1024    // bytes read of each reader in a turn
+	)
+	b := newBench(t, Options{})
+	admin := b.dial(b.admin)
+	defer unix.Close(admin)
+	var in [4096]byte
+	body := "cname=c&content=" + strings.Repeat("x", bytes)
+	push := fmt.Sprintf("POST /push HTTP/1.1\r\nHost: h\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	for range messages {
+		for rest := []byte(push); len(rest) > 0; b.step() {
+			if n, err := unix.Write(admin, rest); err == nil {
+				rest = rest[n:]
+			}
+		}
+		b.answer(admin, in[:])
+	}
+	var fds [readers]int
+	for i := range fds {
+		fds[i] = b.dial(b.front)
+		defer unix.Close(fds[i])
+		if _, err := unix.Write(fds[i], []byte("GET /sub?cname=c&seq=1 HTTP/1.1\r\nHost: h\r\n\r\n")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sends := b.l.count.n[cSends]
+	for total := 0; total < readers*messages*bytes; b.step() {
+		for _, fd := range fds {
+			if n, err := unix.Read(fd, in[:atOnce]); err == nil {
+				total += n
+			} else if err != unix.EAGAIN {
+				t.Fatal(err)
+			}
+		}
+		if n := kernelThreads(t); n != 0 {
+			t.Fatalf("%d threads of the kernel's after %d bytes of %d, by %d sends that wait", n, total, readers*messages*bytes, b.l.sends.used)
+		}
+	}
+	if b.l.count.n[cPartialSends] == 0 || b.l.count.n[cSends]-sends > readers {
+		t.Errorf("%d sends, %d of them partial", b.l.count.n[cSends]-sends, b.l.count.n[cPartialSends])
+	}
+}
+
+// kernelThreads is how many threads of this process are workers of the kernel's.
+func kernelThreads(t *testing.T) (n int) {
+	t.Helper()
+	tasks, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, task := range tasks {
+		if name := readWord("/proc/self/task/" + task.Name() + "/comm"); strings.HasPrefix(name, "iou-wrk") {
+			n++
+		}
+	}
+	return n
 }
