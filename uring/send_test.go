@@ -82,49 +82,67 @@ func TestPartialSendsWhileReadingEarly(t *testing.T) {
 // wait in the ring: a send that waits for room very often the kernel would give to
 // a thread of its own, which blocks in it, one for each reader.
 func TestSlowReadersTakeNoThreads(t *testing.T) {
-	const (
-		readers  = 4
-		messages = 3
-		bytes    = 400_000 // of each
-		atOnce   = 1024    // bytes read of each reader in a turn
-	)
+	const readers = 4
 	b := newBench(t, Options{})
+	b.slowReaders(readers, func() {
+		if n := kernelThreads(t); n != 0 {
+			t.Fatalf("%d threads of the kernel's, by %d sends that wait", n, b.l.sends.used)
+		}
+	})
+}
+
+// slowReaders has replies of more than a megabyte go to readers that take a
+// kilobyte of each in a turn, with each turn whatever else is to be done.
+func (b *bench) slowReaders(readers int, each func()) {
+	const messages, atOnce = 3, 1024
+	b.t.Helper()
+	b.pushLong(messages)
+	var in [4096]byte
+	fds := b.dialAll(readers)
+	b.askEach(fds, askLongRequest)
+	sends := b.l.count.n[cSends]
+	for total := 0; total < readers*messages*longBytes; b.step() {
+		for _, fd := range fds {
+			if n, err := unix.Read(fd, in[:atOnce]); err == nil {
+				total += n
+			} else if err != unix.EAGAIN {
+				b.t.Fatal(err)
+			}
+		}
+		each()
+	}
+	b.until("the rest of the replies", func() bool {
+		for _, fd := range fds {
+			_, _ = unix.Read(fd, in[:])
+		}
+		return b.l.sends.used == 0
+	})
+	if n := b.l.count.n[cSends] - sends; n != uint64(readers) {
+		b.t.Errorf("%d sends for %d replies", n, readers)
+	}
+}
+
+// askLongRequest is answered with what pushLong has pushed.
+var askLongRequest = []byte("GET /sub?cname=long&seq=1 HTTP/1.1\r\nHost: h\r\n\r\n")
+
+// longBytes is the length of a long content.
+const longBytes = 400_000
+
+// pushLong pushes n messages that are long.
+func (b *bench) pushLong(n int) {
+	b.t.Helper()
 	admin := b.dial(b.admin)
 	defer unix.Close(admin)
-	var in [4096]byte
-	body := "cname=c&content=" + strings.Repeat("x", bytes)
+	body := "cname=long&content=" + strings.Repeat("x", longBytes)
 	push := fmt.Sprintf("POST /push HTTP/1.1\r\nHost: h\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
-	for range messages {
+	var in [1024]byte
+	for range n {
 		for rest := []byte(push); len(rest) > 0; b.step() {
 			if n, err := unix.Write(admin, rest); err == nil {
 				rest = rest[n:]
 			}
 		}
 		b.answer(admin, in[:])
-	}
-	var fds [readers]int
-	for i := range fds {
-		fds[i] = b.dial(b.front)
-		defer unix.Close(fds[i])
-		if _, err := unix.Write(fds[i], []byte("GET /sub?cname=c&seq=1 HTTP/1.1\r\nHost: h\r\n\r\n")); err != nil {
-			t.Fatal(err)
-		}
-	}
-	sends := b.l.count.n[cSends]
-	for total := 0; total < readers*messages*bytes; b.step() {
-		for _, fd := range fds {
-			if n, err := unix.Read(fd, in[:atOnce]); err == nil {
-				total += n
-			} else if err != unix.EAGAIN {
-				t.Fatal(err)
-			}
-		}
-		if n := kernelThreads(t); n != 0 {
-			t.Fatalf("%d threads of the kernel's after %d bytes of %d, by %d sends that wait", n, total, readers*messages*bytes, b.l.sends.used)
-		}
-	}
-	if b.l.count.n[cPartialSends] == 0 || b.l.count.n[cSends]-sends > readers {
-		t.Errorf("%d sends, %d of them partial", b.l.count.n[cSends]-sends, b.l.count.n[cPartialSends])
 	}
 }
 
