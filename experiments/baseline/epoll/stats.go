@@ -27,13 +27,14 @@ const (
 	statWakes                // times the loop was woken by another
 	statCloses               // connections closed
 	statStale                // events for a connection that was gone
+	statInterrupted          // waits ended by a signal
 	statCount
 )
 
 // statNames are the names of the counters, in their order.
 var statNames = [statCount]string{
 	"waits", "lulls", "polls", "events", "accepts", "accept_eagain", "accept_errors", "accept_refused", "accept_paused", "sweeps",
-	"reads", "eagain", "writes", "write_eagain", "partial_sends", "wakes_sent", "wakes", "closes", "stale_events",
+	"reads", "eagain", "writes", "write_eagain", "partial_sends", "wakes_sent", "wakes", "closes", "stale_events", "eintr",
 }
 
 // counters are counted by the loop without locks and shown to others once a
