@@ -73,10 +73,7 @@ func staleEvents(t *testing.T) *rig {
 	r := start(t, &testCores{}, comet.EngineOptions{Loops: 1, MaxConns: 8, AdminReserve: 1})
 	old := r.dial()
 	exchange(t, old, "e", "e")
-	kept, err := unix.Dup(r.engine.loops[0].slots.fd(0)) // at rest: the loop changes nothing
-	if err != nil {
-		t.Fatal(err)
-	}
+	kept := dupServersEnd(t, old)
 	defer unix.Close(kept)
 	old.CloseWrite()
 	eventually(t, "the close", func() bool { return r.cores.sum(closes) == 1 })
@@ -87,6 +84,34 @@ func staleEvents(t *testing.T) *rig {
 	eventually(t, "the stale event", func() bool { return r.stat("stale_events") > 0 })
 	exchange(t, next, "e", "e")
 	return r
+}
+
+// dupServersEnd is another descriptor of the other end of a connection.
+func dupServersEnd(t *testing.T, c *net.TCPConn) int {
+	t.Helper()
+	port := c.LocalAddr().(*net.TCPAddr).Port
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		fd, err := strconv.Atoi(e.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if from, err := unix.Getpeername(fd); err != nil {
+			continue
+		} else if from, ok := from.(*unix.SockaddrInet4); !ok || from.Port != port {
+			continue
+		}
+		kept, err := unix.Dup(fd)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return kept
+	}
+	t.Fatal("the server's end of the connection is not in this table")
+	return -1
 }
 
 // interrupted has a loop's waits end by the signal of a profile, which makes an empty
