@@ -33,7 +33,8 @@ const (
 	// maxSingles is the number of single accepts outstanding of one listener.
 	maxSingles = 32
 	// acceptRetryNS is how long a listener rests after an error that no free
-	// slot mends, such as the system's limit of open files.
+	// slot mends, such as the system's limit of open files, and a loop before it
+	// tries again to make a ring that could not be made.
 	acceptRetryNS = 100e6
 	// spareSlots is the part of a ring's table that must be free for accepting
 	// to return to the ring where another ring could be added.
@@ -238,6 +239,9 @@ func (l *loop) acceptOne(r *ring, a *acceptor, number uint32) {
 // chooseTarget keeps the front door's ring while it has room, or finds or
 // makes another.
 func (l *loop) chooseTarget() {
+	if l.now >= l.ringRetryAt {
+		l.ringRetryAt = 0
+	}
 	if l.room(l.target, comet.DoorFront) > 0 || l.target.singles > 0 {
 		return
 	}
@@ -247,11 +251,12 @@ func (l *loop) chooseTarget() {
 			best = r
 		}
 	}
-	if l.room(best, comet.DoorFront) < l.slots/spareSlots && len(l.rings)*l.slots < l.capacity {
+	if l.room(best, comet.DoorFront) < l.slots/spareSlots && len(l.rings)*l.slots < l.capacity && l.ringRetryAt == 0 {
 		if err := l.addRing(); err != nil {
-			// The loop goes on with the rings it has, and tries again when
-			// they are full again.
+			// The loop goes on with the rings it has, and tries again after a
+			// rest: nothing else may come that has it look.
 			l.count.n[cAcceptErrors]++
+			l.ringRetryAt = l.now + acceptRetryNS
 		} else {
 			best = l.rings[len(l.rings)-1]
 		}
@@ -333,9 +338,17 @@ func (l *loop) acceptFailed(a *acceptor, res int32) {
 	}
 }
 
+// admitDue says that listeners are to be looked at in this turn.
+func (l *loop) admitDue() bool {
+	return l.admitDirty || l.ringRetryAt != 0 && l.now >= l.ringRetryAt
+}
+
 // retryDeadline is the deadline of the loop's wait: the core's, or the end of
-// a listener's rest.
+// a listener's rest, or of that before another ring is tried.
 func (l *loop) retryDeadline(deadline int64) int64 {
+	if l.ringRetryAt != 0 {
+		deadline = min(deadline, l.ringRetryAt)
+	}
 	for i := range l.acceptors {
 		if a := &l.acceptors[i]; a.mode == modeResting {
 			deadline = min(deadline, a.retryAt)

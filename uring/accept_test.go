@@ -147,3 +147,43 @@ func TestSinglesBesideStreaming(t *testing.T) {
 		t.Errorf("%d clients cut off, %d accepts failed", cut, n)
 	}
 }
+
+// TestRingThatCannotBeMade proves that a full loop which could not make its next
+// ring, since the process had no descriptor for it, tries again though nothing
+// else happens that would have it look: else who waits would wait until somebody
+// leaves.
+func TestRingThatCannotBeMade(t *testing.T) {
+	const slots, rings = 8, 2
+	b := newBench(t, Options{EngineOptions: optionsFor(rings, slots), SQEntries: 4, CQEntries: 4})
+	b.connect(slots+1, b.front)
+	var old unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &old); err != nil {
+		t.Fatal(err)
+	}
+	restore := func() {
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &old); err != nil {
+			t.Fatal(err)
+		}
+	}
+	defer restore()
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 1, Max: old.Max}); err != nil {
+		t.Fatal(err)
+	}
+	b.until("a ring that cannot be made", func() bool { return b.l.count.n[cAcceptErrors] > 0 })
+	tries, began := b.l.count.n[cAcceptErrors], b.l.now
+	for range 100 {
+		b.step()
+	}
+	if n, rests := b.l.count.n[cAcceptErrors]-tries, (b.l.now-began)/acceptRetryNS+1; n > uint64(rests) {
+		t.Errorf("%d tries in the time of %d", n, rests)
+	}
+	restore()
+	want := b.l.count.n[cRings] + 1
+	for range 3 { // the wait for the core's deadline, an hour, must be cut short
+		if deadline := b.l.retryDeadline(comet.NoDeadline); b.l.count.n[cRings] < want && deadline == comet.NoDeadline {
+			t.Fatal("the loop would sleep on, full, with room for a ring and somebody waiting")
+		}
+		b.l.pass()
+	}
+	b.until("all to be accepted", func() bool { return b.l.count.n[cAccepts] == slots+1 })
+}

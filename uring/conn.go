@@ -300,7 +300,7 @@ func (l *loop) closeConn(r *ring, slot uint32) {
 		l.cancel(r, r.tag(reqPoll, slot, 0))
 	}
 	if *st&fSend != 0 {
-		l.cancel(r, r.tag(reqSend, slot, l.sendIndex[r.conn(slot)]))
+		l.cancelSend(r, slot)
 	}
 	l.count.n[cCloses]++
 	if *st&(fGone|fHungup) == 0 {

@@ -13,7 +13,7 @@ func (l *loop) end() {
 		}
 		for slot := 0; slot < len(r.state) && l.sends.used > 0; slot++ {
 			if s := uint32(slot); r.state[s]&fSend != 0 {
-				l.cancel(r, r.tag(reqSend, s, l.sendIndex[r.conn(s)]))
+				l.cancelSend(r, s)
 			}
 		}
 	}
@@ -30,10 +30,15 @@ func (l *loop) end() {
 
 // drop reads completions without telling anybody.
 func (l *loop) drop(r *ring) {
-	for tail := atomic.LoadUint32(r.cqTail); r.cqSeen != tail; r.cqSeen++ {
-		switch u := userData(r.cqes[r.cqSeen&uint32(len(r.cqes)-1)].UserData); u.op() {
+	for tail := atomic.LoadUint32(r.cqTail); r.cqSeen != tail; {
+		u := userData(r.cqes[r.cqSeen&uint32(len(r.cqes)-1)].UserData)
+		r.cqSeen++
+		switch u.op() {
 		case reqSend:
 			l.sends.give(u.aux())
+			r.state[u.slot()] &^= fSend
+		case reqCancelSend:
+			l.cancelAgain(r, u)
 		case reqChild:
 			l.rings[u.slot()].awaited = false
 		}

@@ -163,8 +163,8 @@ func (e *Engine) clock() int64 { return e.wall + int64(time.Since(e.origin)) }
 func (e *Engine) Start(listeners []comet.Listener) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.started {
-		return errors.New("uring: the engine was started before")
+	if e.started || e.stopping.Load() {
+		return errors.New("uring: an engine is started once")
 	}
 	e.started = true
 	admin := false

@@ -65,3 +65,20 @@ func TestEngine(t *testing.T) {
 		})
 	}
 }
+
+// TestNoStartAfterStop proves that an engine which was stopped does not start: its
+// loops would end at once and nobody would close what they hold.
+func TestNoStartAfterStop(t *testing.T) {
+	svc, err := comet.NewService(comet.DefaultConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := New(svc, Options{EngineOptions: comet.EngineOptions{MaxConns: 10}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Stop()
+	if err := e.Start(nil); err == nil {
+		t.Error("a stopped engine starts")
+	}
+}

@@ -53,8 +53,10 @@ type loop struct {
 	acceptors  []acceptor
 	target     *ring // where the front door's connections go
 	admitDirty bool
-	reserve    int // slots of ring 0 kept for the admin door
-	adminHeld  int
+	// ringRetryAt is when a ring is tried again that could not be made; 0: none.
+	ringRetryAt int64
+	reserve     int // slots of ring 0 kept for the admin door
+	adminHeld   int
 
 	states, sendAt region
 	sendIndex      []uint32 // by connection: its send record, touched by sending
@@ -132,7 +134,7 @@ func (l *loop) pass() {
 		l.carryOut(a)
 	}
 	l.acting = false
-	if l.admitDirty {
+	if l.admitDue() {
 		l.admit()
 	}
 	l.workParent(l.workChildren())
@@ -359,6 +361,9 @@ func (l *loop) complete(r *ring, u userData, res int32, flags uint32) {
 		// Only a cancel that found nothing completes: what it was for has
 		// ended by itself, and says so in its own completion.
 		l.count.n[cCancelLate]++
+	case reqCancelSend:
+		l.count.n[cCancelLate]++
+		l.cancelAgain(r, u)
 	case reqDiscard:
 		if res > 0 {
 			l.count.n[cDiscards]++
@@ -384,10 +389,13 @@ func (l *loop) complete(r *ring, u userData, res int32, flags uint32) {
 }
 
 // cancel ends the request with user data u.
-func (l *loop) cancel(r *ring, u userData) {
+func (l *loop) cancel(r *ring, u userData) { l.cancelAs(r, u, tag(reqCancel, 0, 0, 0)) }
+
+// cancelAs is cancel, with the user data of the cancel itself.
+func (l *loop) cancelAs(r *ring, u, own userData) {
 	l.count.n[cCancels]++
 	e := l.entry(r)
 	e.PrepareCancel64(uint64(u), 0)
 	e.Flags = giouring.SqeCQESkipSuccess
-	e.UserData = uint64(tag(reqCancel, 0, 0, 0))
+	e.UserData = uint64(own)
 }

@@ -1,57 +1,12 @@
 package uring
 
 import (
-	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/pawelgaczynski/giouring"
 	"golang.org/x/sys/unix"
 )
-
-// TestStaleCompletions proves that a completion which bears another generation
-// than its slot's is dropped and counted, whatever it is of, and that the
-// connection that holds the slot goes on.
-func TestStaleCompletions(t *testing.T) {
-	b := newBench(t, Options{})
-	fd := b.dial(b.front)
-	defer unix.Close(fd)
-	r := b.l.rings[0]
-	const slot = 0
-	gen := uint16(r.state[slot] >> fGenShift)
-	ops := []request{reqPoll, reqRecv, reqSend, reqClose}
-	for _, op := range ops {
-		e := b.l.entry(r)
-		e.PrepareNop()
-		e.UserData = uint64(tag(op, gen-1, 0, slot))
-	}
-	b.until("stale completions", func() bool { return b.l.count.n[cStale] == uint64(len(ops)) })
-	var in [1024]byte
-	if n := b.ask(fd, askRequest, in[:]); text(in[:n]) != "HTTP/1.1 200 OK" {
-		t.Errorf("after stale completions: %q", in[:n])
-	}
-}
-
-// TestSignalEndsAWait proves that a signal in a wait makes an empty turn, which
-// is counted, and nothing else.
-func TestSignalEndsAWait(t *testing.T) {
-	b := newBench(t, Options{})
-	b.step()
-	pid, tid := os.Getpid(), unix.Gettid()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for b.l.count.shown[cEINTR].Load() == 0 {
-			_ = unix.Tgkill(pid, tid, unix.SIGURG)
-			time.Sleep(time.Millisecond)
-		}
-	}()
-	for b.l.count.n[cEINTR] == 0 {
-		b.l.pass() // nothing but the signal ends its wait
-	}
-	<-done
-}
 
 // TestClosedWhileArmed proves that a connection which the core closes while
 // its poll is armed ends on the wire at once, and that its slot is free again:
@@ -85,37 +40,11 @@ func TestClosedWhileArmed(t *testing.T) {
 	}
 }
 
-// TestMultishotEndedEarly proves that a connection is armed again when the
-// kernel ends its multishot poll.
-func TestMultishotEndedEarly(t *testing.T) {
-	b := newBench(t, Options{})
-	fd := b.dial(b.front)
-	defer unix.Close(fd)
-	r := b.l.rings[0]
-	b.l.cancel(r, r.tag(reqPoll, 0, 0))
-	b.until("re-arm", func() bool { return b.l.count.n[cRearms] == 1 })
-	var in [1024]byte
-	if n := b.ask(fd, askRequest, in[:]); text(in[:n]) != "HTTP/1.1 200 OK" {
-		t.Errorf("after the poll ended: %q", in[:n])
-	}
-}
-
 // TestEndWithAStalledSend proves that the engine's end takes a send that cannot
 // go on from the kernel: the core may free the pieces afterwards.
 func TestEndWithAStalledSend(t *testing.T) {
 	b := newBench(t, Options{})
-	fd := b.dial(b.front)
-	defer unix.Close(fd)
-	stalled := 0
-	b.until("a stalled send", func() bool {
-		_, _ = unix.Write(fd, askRequest) // the reply is not read
-		if b.l.sends.used == 1 {
-			stalled++
-		} else {
-			stalled = 0
-		}
-		return stalled == 100
-	})
+	b.stall()
 	b.l.end()
 	if b.l.sends.used != 0 || b.l.count.n[cCancels] == 0 {
 		t.Errorf("%d sends left, %d cancels", b.l.sends.used, b.l.count.n[cCancels])

@@ -9,9 +9,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sendFlags: the kernel goes on until all is sent or nothing more can be, and
-// a closed connection is an error code, not a signal.
-const sendFlags = unix.MSG_WAITALL | unix.MSG_NOSIGNAL
+const (
+	// sendFlags: the kernel goes on until all is sent or nothing more can be, and
+	// a closed connection is an error code, not a signal.
+	sendFlags = unix.MSG_WAITALL | unix.MSG_NOSIGNAL
+	// wholeBytes is the longest that the kernel is to send whole. A request that
+	// has waited 128 times for room it gives to a thread of its own, which blocks
+	// in it: a thread each for readers that are slow. With the smallest of socket
+	// buffers that is a fifth of a megabyte; what is longer goes on from here after
+	// each part, as a new request.
+	wholeBytes = 64 << 10
+)
 
 // msgHeader is struct msghdr and ioVector struct iovec, with addresses as
 // numbers: they stand in mapped memory, where the collector does not look.
@@ -107,16 +115,20 @@ func (l *loop) submitSend(r *ring, slot, i uint32) {
 	e := l.entry(r)
 	r.prompt++
 	s := &l.sends.rec[i]
+	flags := sendFlags
+	if s.total-s.sent > wholeBytes {
+		flags &^= unix.MSG_WAITALL
+	}
 	if left := s.count - s.first; left == 1 {
 		v := &s.iov[s.first]
-		e.PrepareSend(int(slot), uintptr(v.base), uint32(v.len), sendFlags)
+		e.PrepareSend(int(slot), uintptr(v.base), uint32(v.len), flags)
 	} else {
 		s.msg = msgHeader{iov: uint64(uintptr(unsafe.Pointer(&s.iov[s.first]))), iovLen: uint64(left)}
 		e.OpCode = giouring.OpSendmsg
 		e.Fd = int32(slot)
 		e.Addr = uint64(uintptr(unsafe.Pointer(&s.msg)))
 		e.Len = 1
-		e.OpcodeFlags = sendFlags
+		e.OpcodeFlags = uint32(flags)
 	}
 	e.Flags = giouring.SqeFixedFile
 	e.UserData = uint64(r.tag(reqSend, slot, i))
@@ -146,6 +158,22 @@ func (l *loop) sent(r *ring, slot, i uint32, res int32) {
 	l.sends.give(i)
 	l.core.Sent(l.now, r.conn(slot), token, n, errno)
 	l.finish(r, slot)
+}
+
+// cancelSend ends the send of a slot.
+func (l *loop) cancelSend(r *ring, slot uint32) {
+	l.cancelAs(r, r.tag(reqSend, slot, l.sendIndex[r.conn(slot)]), r.tag(reqCancelSend, slot, 0))
+}
+
+// cancelAgain follows a cancel of a send that found nothing. The send may be over, and
+// says so. But where its socket had room just when it was to wait for some, the kernel
+// is about to try it anew, and meanwhile it is found nowhere; then it may wait as
+// long as its peer likes, and hold its slot. So it is cancelled until it ends.
+func (l *loop) cancelAgain(r *ring, u userData) {
+	slot := u.slot()
+	if st := r.state[slot]; u.gen() == uint16(st>>fGenShift) && st&fSend != 0 {
+		l.cancelSend(r, slot)
+	}
 }
 
 // skip leaves out the n bytes that are sent.

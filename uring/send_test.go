@@ -1,6 +1,9 @@
 package uring
 
 import (
+	"fmt"
+	"os"
+	"strings"
 	"testing"
 	"unsafe"
 
@@ -73,4 +76,87 @@ func TestPartialSendsWhileReadingEarly(t *testing.T) {
 			t.Errorf("connection %d got %q, %v", i, in[:max(n, 0)], err)
 		}
 	}
+}
+
+// TestSlowReadersTakeNoThreads proves that long replies to readers that are slow
+// wait in the ring: a send that waits for room very often the kernel would give to
+// a thread of its own, which blocks in it, one for each reader.
+func TestSlowReadersTakeNoThreads(t *testing.T) {
+	const readers = 4
+	b := newBench(t, Options{})
+	b.slowReaders(readers, func() {
+		if n := kernelThreads(t); n != 0 {
+			t.Fatalf("%d threads of the kernel's, by %d sends that wait", n, b.l.sends.used)
+		}
+	})
+}
+
+// slowReaders has replies of more than a megabyte go to readers that take a
+// kilobyte of each in a turn, with each turn whatever else is to be done.
+func (b *bench) slowReaders(readers int, each func()) {
+	const messages, atOnce = 3, 1024
+	b.t.Helper()
+	b.pushLong(messages)
+	var in [4096]byte
+	fds := b.dialAll(readers)
+	b.askEach(fds, askLongRequest)
+	sends := b.l.count.n[cSends]
+	for total := 0; total < readers*messages*longBytes; b.step() {
+		for _, fd := range fds {
+			if n, err := unix.Read(fd, in[:atOnce]); err == nil {
+				total += n
+			} else if err != unix.EAGAIN {
+				b.t.Fatal(err)
+			}
+		}
+		each()
+	}
+	b.until("the rest of the replies", func() bool {
+		for _, fd := range fds {
+			_, _ = unix.Read(fd, in[:])
+		}
+		return b.l.sends.used == 0
+	})
+	if n := b.l.count.n[cSends] - sends; n != uint64(readers) {
+		b.t.Errorf("%d sends for %d replies", n, readers)
+	}
+}
+
+// askLongRequest is answered with what pushLong has pushed.
+var askLongRequest = []byte("GET /sub?cname=long&seq=1 HTTP/1.1\r\nHost: h\r\n\r\n")
+
+// longBytes is the length of a long content.
+const longBytes = 400_000
+
+// pushLong pushes n messages that are long.
+func (b *bench) pushLong(n int) {
+	b.t.Helper()
+	admin := b.dial(b.admin)
+	defer unix.Close(admin)
+	body := "cname=long&content=" + strings.Repeat("x", longBytes)
+	push := fmt.Sprintf("POST /push HTTP/1.1\r\nHost: h\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	var in [1024]byte
+	for range n {
+		for rest := []byte(push); len(rest) > 0; b.step() {
+			if n, err := unix.Write(admin, rest); err == nil {
+				rest = rest[n:]
+			}
+		}
+		b.answer(admin, in[:])
+	}
+}
+
+// kernelThreads is how many threads of this process are workers of the kernel's.
+func kernelThreads(t *testing.T) (n int) {
+	t.Helper()
+	tasks, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, task := range tasks {
+		if name := readWord("/proc/self/task/" + task.Name() + "/comm"); strings.HasPrefix(name, "iou-wrk") {
+			n++
+		}
+	}
+	return n
 }

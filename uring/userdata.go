@@ -26,17 +26,18 @@ const (
 type request uint8
 
 const (
-	reqPoll      request = iota + 1 // multishot poll of a connection
-	reqRecv                         // one-shot receive into a provided buffer
-	reqSend                         // send or sendmsg; aux is the send record
-	reqClose                        // close of a direct descriptor
-	reqCancel                       // cancel of another request; only failures complete
-	reqAccept                       // multishot accept; slot is the listener's number
-	reqAcceptOne                    // single accept; slot is the listener's number
-	reqListen                       // one-shot poll of a listener
-	reqWake                         // multishot poll of the loop's own eventfd
-	reqDiscard                      // receive of what is thrown away before a close
-	reqChild                        // read of a child ring's eventfd; slot is the ring's number
+	reqPoll       request = iota + 1 // multishot poll of a connection
+	reqRecv                          // one-shot receive into a provided buffer
+	reqSend                          // send or sendmsg; aux is the send record
+	reqClose                         // close of a direct descriptor
+	reqCancel                        // cancel of another request; only failures complete
+	reqAccept                        // multishot accept; slot is the listener's number
+	reqAcceptOne                     // single accept; slot is the listener's number
+	reqListen                        // one-shot poll of a listener
+	reqWake                          // multishot poll of the loop's own eventfd
+	reqDiscard                       // receive of what is thrown away before a close
+	reqChild                         // read of a child ring's eventfd; slot is the ring's number
+	reqCancelSend                    // cancel of the slot's send; only failures complete
 )
 
 func tag(op request, gen uint16, aux, slot uint32) userData {

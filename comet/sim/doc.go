@@ -15,6 +15,11 @@
 // already belongs to another. Time creeps, and now and then leaps over the
 // polling timeout.
 //
+// Engines have their own troubles (faults.go): a receive finds no buffer, or nothing;
+// a watch ends and begins anew; of all that has happened a turn tells a little; ends of
+// sends are told while other actions are carried out; a cancel comes too late. Each is
+// counted, and the seeds together must come to all of them.
+//
 // Publishers come from addresses that lists permit or not, by proxies that are
 // believed or not, and the lists change; some read /psub. In the end everybody
 // leaves, or the service is drained while clients go on.

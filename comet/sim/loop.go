@@ -28,7 +28,9 @@ type loop struct {
 	free  []int     // slots, the next to be used last
 	phase phase
 	// budget is how many events this turn may still take.
-	budget   int
+	budget int
+	// buffers is how many receives of this turn find a buffer.
+	buffers  int
 	deadline int64
 	woken    bool
 	starved  bool
@@ -75,8 +77,11 @@ func (l *loop) call(kind string, numbers ...int) int64 {
 func (l *loop) step() bool {
 	switch l.phase {
 	case phaseAsleep:
-		if !l.woken && l.deadline > l.w.now && len(l.events()) == 0 && !l.w.spurious() {
-			return false
+		if !l.woken && l.deadline > l.w.now && len(l.events()) == 0 {
+			if !l.w.spurious() {
+				return false
+			}
+			l.w.happened(WaitInterrupted)
 		}
 		l.woken = false
 		l.call("awake")
@@ -85,6 +90,9 @@ func (l *loop) step() bool {
 	case phaseEvents:
 		events := l.events()
 		if l.budget <= 0 || len(events) == 0 {
+			if len(events) > 0 {
+				l.w.happened(EventsHeld)
+			}
 			l.phase = phaseTurn
 			break
 		}
@@ -93,7 +101,7 @@ func (l *loop) step() bool {
 	case phaseTurn:
 		for _, s := range l.slots {
 			if s != nil {
-				s.sinceAtTurn = s.since
+				s.sinceAtTurn, s.refused, s.unwatched = s.since, false, false
 			}
 		}
 		l.core.Turn(l.call("turn"), len(l.events()))
@@ -101,6 +109,9 @@ func (l *loop) step() bool {
 		l.turns++
 		l.phase = phaseActions
 	case phaseActions:
+		if l.tellAmid() {
+			break
+		}
 		a := l.core.Next()
 		if a == nil {
 			l.drained()
@@ -132,6 +143,10 @@ func (l *loop) begin() {
 	l.phase, l.began = phaseEvents, l.w.now
 	l.noteDue()
 	l.budget = l.w.rng.IntN(8)
+	l.buffers = len(l.slots)
+	if !l.w.ending && l.w.chance(l.w.set.troubles) {
+		l.buffers = l.w.rng.IntN(3)
+	}
 	if l.w.ending || l.w.set.crowd > 0 && l.w.chance(300) {
 		l.budget = 64
 	}
@@ -170,10 +185,10 @@ func (l *loop) events() []event {
 			}
 			continue
 		}
-		if s.readable() {
+		if !s.unwatched && !s.refused && (s.readable() || s.look) {
 			events = append(events, event{"data", slot, s})
 		}
-		if s.gone() {
+		if !s.unwatched && s.gone() {
 			events = append(events, event{"hangup", slot, s})
 		}
 		if s.send != nil && s.send.over() {
@@ -196,8 +211,12 @@ func (l *loop) fire(e event) {
 	case "open":
 		l.open(s)
 	case "data":
-		s.give()
+		s.receive()
 	case "hangup":
+		if l.w.provoke(WatchEnded) {
+			s.unwatched = true
+			break
+		}
 		s.hungUp = true
 		l.core.Hangup(l.call("hangup", e.slot), comet.Conn(e.slot))
 		s.forsake()
@@ -208,6 +227,9 @@ func (l *loop) fire(e event) {
 	case "late":
 		late := l.late[e.slot]
 		l.late = append(l.late[:e.slot], l.late[e.slot+1:]...)
+		if l.slots[late.slot] != nil {
+			l.w.happened(StaleSent)
+		}
 		now := l.call("late", late.slot, int(late.token))
 		l.core.Sent(now, comet.Conn(late.slot), late.token, late.n, late.errno)
 	}
@@ -240,6 +262,9 @@ func (l *loop) closed(s *socket) {
 		if s.abandon == abandonLate {
 			l.late = append(l.late, lateSent{s.slot, s.send.token, s.send.at, pick(l.w.rng, 0, errGone, errReset)})
 		}
+	}
+	if len(l.free) == 0 && len(l.w.backlog) > 0 && !l.w.deaf {
+		l.w.happened(TableFull)
 	}
 	s.state = sockDead
 	l.slots[s.slot] = nil
@@ -278,7 +303,7 @@ func (l *loop) perform(a *comet.Action) {
 		if !s.paused {
 			w.fail("%v: OpResume, but reading was not stopped", s)
 		}
-		s.paused = false
+		s.paused, s.look = false, true
 	case comet.OpClose:
 		l.close(s)
 	default:
@@ -297,11 +322,16 @@ func (l *loop) close(s *socket) {
 		w.fail("%v: closed without a cause; %v after its last event, requests taken %d, written %d, unread %q, sending %v",
 			s, time.Duration(l.turnedAt-s.sinceAtTurn), len(s.inflight), len(s.queue), s.unread, s.send != nil)
 	}
+	l.noteClose(s)
 	s.state = sockClosing
 	s.forsake()
 	s.abandon = abandon(w.rng.IntN(3))
 	if s.send != nil && !s.send.reported && s.send.over() {
 		s.abandon = abandonTold
+	}
+	if s.send != nil && !s.send.reported && !s.send.over() && s.abandon == abandonTold && w.chance(300) {
+		w.happened(CancelLate)
+		s.send.at = len(s.send.copied)
 	}
 	if w.chance(300) { // at once, within the action
 		if s.send != nil && !s.send.reported && s.abandon == abandonTold {
@@ -309,6 +339,42 @@ func (l *loop) close(s *socket) {
 		}
 		l.closed(s)
 	}
+}
+
+// noteClose counts what a close comes amid.
+func (l *loop) noteClose(s *socket) {
+	if s.send != nil && !s.send.reported && !s.send.over() {
+		l.w.happened(ClosedSending)
+	}
+	if len(s.unread) > 0 {
+		l.w.happened(ClosedUnread)
+	}
+	if !s.hungUp && (s.eof || s.reset) {
+		l.w.happened(ClosedAsPeerLeft)
+	}
+}
+
+// tellAmid tells, while the core's actions are being carried out, that a send or a
+// close of some connection is over: an engine whose queues are full makes room so. It
+// says whether there was one. Where the core may have given the connection up in its
+// last turn, OpClose is on its way and what it does with the rest of the input could
+// not be told.
+func (l *loop) tellAmid() bool {
+	if l.w.ending || !l.w.chance(l.w.set.troubles) {
+		return false
+	}
+	var over []event
+	for _, e := range l.events() {
+		if e.kind == "closed" || e.kind == "sent" && !e.sock.timedOut() {
+			over = append(over, e)
+		}
+	}
+	if len(over) == 0 {
+		return false
+	}
+	l.w.happened(ToldWhileActing)
+	l.fire(over[l.w.rng.IntN(len(over))])
+	return true
 }
 
 func (p phase) String() string {

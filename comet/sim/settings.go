@@ -55,6 +55,9 @@ type settings struct {
 	leaps int
 	// faults is how likely, in a thousand, a send fails or a client resets.
 	faults int
+	// troubles is how likely, in a thousand, an engine has trouble with what it is
+	// about to do.
+	troubles int
 	// readBytes is the most that one Data holds.
 	readBytes int
 }
@@ -147,6 +150,7 @@ func newSettings(r *rand.Rand, seed uint64) settings {
 	if s.storm || s.stall || s.crowd > 0 {
 		s.conns += s.watchers
 	}
+	s.troubles = pick(r, 0, 20, 150)
 	if s.big > 0 {
 		// How a replay of several that is cut off is shared out the model does not follow.
 		s.several = 0

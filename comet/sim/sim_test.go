@@ -70,9 +70,13 @@ func TestSeeds(t *testing.T) {
 	}
 	calls, replies, states := 0, 0, 0
 	counters := map[string]uint64{}
+	var faults [NumFaults]int
 	forSeeds(wanted(t, "C1000K_SIM_FIRST", 1), n, func(seed uint64, r Result) bool {
 		for name, v := range r.Counters {
 			counters[name] += v
+		}
+		for f, n := range r.Faults {
+			faults[f] += n
 		}
 		calls, replies, states = calls+r.Calls, replies+r.Replies, max(states, r.States)
 		if r.Err != nil {
@@ -81,12 +85,20 @@ func TestSeeds(t *testing.T) {
 		return r.Err != nil
 	})
 	t.Logf("%d seeds: %d calls, %d replies, at most %d possible states of a channel", n, calls, replies, states)
+	for f, n := range faults {
+		t.Logf("%v: %d", Fault(f), n)
+	}
 	if t.Failed() || n < enoughSeeds {
 		return
 	}
 	for _, name := range happens {
 		if counters[name] == 0 {
 			t.Errorf("%d seeds and never did it happen: %s", n, name)
+		}
+	}
+	for f, found := range faults {
+		if found == 0 {
+			t.Errorf("%d seeds and never did this go wrong: %v", n, Fault(f))
 		}
 	}
 }

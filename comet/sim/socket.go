@@ -44,6 +44,9 @@ type socket struct {
 	unread           []byte // in the server's receive buffer
 	eof, reset       bool   // the client closed its half; or all of it
 	paused, hungUp   bool
+	look             bool // to be read from, whether or not there is anything
+	refused          bool // there was no buffer; it is read from after the turn
+	unwatched        bool // the loop is told nothing until its turn
 	written, decoded int  // bytes written by the client, given to the core
 	takenTo          int  // the end of the last request taken
 	quiet            bool // the client writes no more
@@ -92,6 +95,26 @@ func (s *socket) readable() bool {
 // gone says whether a hang-up can be told: also before all input was read.
 func (s *socket) gone() bool {
 	return !s.hungUp && (s.reset || s.eof && (s.paused || len(s.unread) == 0 || s.loop.w.chance(200)))
+}
+
+// receive is a receive, which may find no buffer, or nothing, or has ended without
+// either.
+func (s *socket) receive() {
+	l := s.loop
+	switch {
+	case !s.readable():
+		s.look = false
+		l.w.happened(ReceiveEmpty)
+	case l.buffers == 0:
+		l.w.happened(ReceiveRefused)
+		s.refused = true
+	case l.w.provoke(WatchEnded):
+		s.unwatched = true
+	default:
+		l.buffers--
+		s.look = false
+		s.give()
+	}
 }
 
 // give gives the core a part of the input and takes note of the requests that
@@ -254,11 +277,15 @@ func (s *socket) progress(n int) bool {
 	send.verify()
 	if s.reset || !w.ending && !w.calm && w.chance(w.set.faults) {
 		send.errno = pick(w.rng, errPipe, errReset)
+		w.happened(SendFailed)
 		if send.at == 0 && w.chance(500) {
 			return true
 		}
 	}
 	send.at = min(send.at+n, len(send.copied)-min(send.errno, 1))
+	if send.errno == 0 && send.at < len(send.copied) {
+		w.happened(SendPartial)
+	}
 	return true
 }
 

@@ -19,6 +19,8 @@ type Result struct {
 	// Counters are the service's own, as they were in the end, and what was held
 	// against the model of subscriptions of several channels.
 	Counters map[string]uint64
+	// Faults counts what went wrong between engine and kernel.
+	Faults [NumFaults]int
 	// Err is what was found, nil if nothing.
 	Err error
 }

@@ -20,8 +20,7 @@ import (
 // Syscall6, or a waiting loop would hold up every collection.
 
 // wait waits on epoll descriptor epfd for events until timeout_ns nanoseconds
-// have passed; 0 does not wait, a negative one waits without end. An interrupted
-// wait is an empty one.
+// have passed; 0 does not wait, a negative one waits without end.
 func (w *waiter) wait(epfd int, events []unix.EpollEvent, timeoutNs int64) (int, unix.Errno) {
 	var n uintptr
 	var errno unix.Errno
@@ -41,10 +40,10 @@ func (w *waiter) wait(epfd int, events []unix.EpollEvent, timeoutNs int64) (int,
 		n, _, errno = unix.Syscall6(unix.SYS_EPOLL_PWAIT, uintptr(epfd),
 			uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), uintptr(milliseconds(timeoutNs)), 0, 0)
 	}
-	if errno == unix.EINTR {
-		return 0, 0
+	if errno != 0 {
+		return 0, errno
 	}
-	return int(n), errno
+	return int(n), 0
 }
 
 // pause sleeps. The scheduler is told: collections need not wait for it.

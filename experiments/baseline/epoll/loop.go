@@ -131,7 +131,9 @@ func (l *loop) run() {
 		if n == 0 && errno == 0 {
 			n, errno = l.waiter.wait(l.epfd, l.events[:], timeout)
 		}
-		if errno != 0 {
+		if errno == unix.EINTR { // an empty turn
+			l.counters.now[statInterrupted]++
+		} else if errno != 0 {
 			panic(fmt.Sprintf("epoll: loop %d: waiting on descriptor %d: %v", l.number, l.epfd, errno))
 		}
 		if slept {

@@ -28,13 +28,14 @@ const (
 	statCloses               // connections closed
 	statStale                // events for a connection that was gone
 	statConnControls         // epoll_ctl calls for connections: added, and changed
+	statInterrupted          // waits ended by a signal
 	statCount
 )
 
 // statNames are the names of the counters, in their order.
 var statNames = [statCount]string{
 	"waits", "lulls", "polls", "events", "accepts", "accept_eagain", "accept_errors", "accept_refused", "accept_paused", "sweeps",
-	"reads", "eagain", "writes", "write_eagain", "partial_sends", "wakes_sent", "wakes", "closes", "stale_events", "conn_epoll_ctls",
+	"reads", "eagain", "writes", "write_eagain", "partial_sends", "wakes_sent", "wakes", "closes", "stale_events", "conn_epoll_ctls", "eintr",
 }
 
 // counters are counted by the loop without locks and shown to others once a
