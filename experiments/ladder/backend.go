@@ -295,14 +295,13 @@ func (b *backend) checkMemory(target int) error {
 	if err != nil {
 		return err
 	}
-	need := memoryNeeded(target - b.held)
-	if available >= need {
+	short := memoryFor(target-b.held, available)
+	if short == nil {
 		return nil
 	}
 	err = b.r.fail(result.Failure{
 		Backend: b.name, Order: b.order, Target: target, During: phaseOpen, Process: "ladder",
-		Reason: fmt.Sprintf("stopped before this step: %s more connections take up to %s (8.5 KB each, and 2 GiB stay free), and %s are available. Everything up to %s is kept",
-			grouped(target-b.held), size(need), size(available), grouped(b.held)),
+		Reason: fmt.Sprintf("stopped before this step: %v. Everything up to %s is kept", short, grouped(b.held)),
 	})
 	return errors.Join(err, errStopped)
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"c1000k/experiments/floor"
+	"c1000k/experiments/process"
 	"c1000k/experiments/turns"
 )
 
@@ -50,6 +51,9 @@ func (c *turnsCommand) Run(e *environment) error {
 	}
 	server, err := serverPath(c.Server)
 	if err != nil {
+		return err
+	}
+	if err := process.CheckProgram(server); err != nil {
 		return err
 	}
 	dir := filepath.Join(c.Results, time.Now().UTC().Format("20060102-150405")+"-turns")
