@@ -161,7 +161,7 @@ func (b *backend) limitTargets() {
 		return
 	}
 	limit := fdtable.RaiseLimit(b.o.To + serverSpare + descriptorsBeside)
-	most := (limit - serverSpare - descriptorsBeside) / 100 * 100
+	most := max(0, (limit-serverSpare-descriptorsBeside)/100*100)
 	if b.o.To <= most {
 		return
 	}
@@ -171,7 +171,7 @@ func (b *backend) limitTargets() {
 			kept = append(kept, n)
 		}
 	}
-	b.targets = append(kept, max(most, 0))
+	b.targets = append(kept, most)
 	b.stopped = fmt.Sprintf("stops at %s connections: package net has one descriptor table, and the descriptor limit (ulimit -n) is %s", grouped(most), grouped(limit))
 	b.r.show.line("gonet %s", b.stopped)
 }
