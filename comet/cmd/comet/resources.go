@@ -35,6 +35,11 @@ func warnShort(o *options, log *slog.Logger) {
 		log.Warn("fs.file-max is too low for --max-connections",
 			"files_left", left, "needed", o.MaxConnections, "remedy", fmt.Sprintf("scripts/tune --for %d", o.MaxConnections))
 	}
+}
+
+// warnSpace says that the address space is limited. It comes before anything that
+// makes threads, whose failure the Go runtime answers by ending the program.
+func warnSpace(log *slog.Logger) {
 	if space, limited := addressSpace(); limited {
 		log.Warn("the address space is limited, and all memory is reserved at start: where the limit is too low the program ends with what the Go runtime says of it",
 			"limit_mb", space>>20, "remedy", "ulimit -v unlimited; a memory control group bounds what is used")
