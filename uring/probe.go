@@ -71,6 +71,10 @@ func probe() (features, error) {
 		return features{}, refusal(err)
 	}
 	defer q.close()
+	// A filter may permit a ring to be made, and nothing to be done with it.
+	if errno := q.enter(0, giouring.EnterGetEvents, nil); errno != 0 {
+		return features{}, refusal(errno)
+	}
 	if q.features&giouring.FeatExtArg == 0 || q.features&giouring.FeatNoDrop == 0 {
 		return features{}, errors.New("io_uring here cannot wait with a timeout: Linux 6.1 or later is needed")
 	}
@@ -99,7 +103,9 @@ func probeOps(q *queues) error {
 		ops            [ops]giouring.ProbeOp
 	}
 	const supported = 1 << 0
-	if err := q.register("list of operations", giouring.RegisterProbe, unsafe.Pointer(&p), ops); err != nil {
+	if err := q.register("list of operations", giouring.RegisterProbe, unsafe.Pointer(&p), ops); errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) || errors.Is(err, unix.ENOSYS) {
+		return refusal(err)
+	} else if err != nil {
 		return fmt.Errorf("io_uring here has no %w", err)
 	}
 	for _, n := range needed {

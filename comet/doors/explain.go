@@ -31,7 +31,7 @@ func explain(e Endpoint, step string, err error) error {
 	case errors.Is(err, unix.ENOENT) && e.Path != "":
 		hint = "; the directory does not exist"
 	case errors.Is(err, unix.EMFILE):
-		hint = "; the descriptor limit is too low: see `ulimit -n`"
+		hint = "; the descriptor limit is too low: raise it (`ulimit -n`) or ask for fewer ports"
 	}
 	return fmt.Errorf("listening on %s: %s: %w%s", e, step, err, hint)
 }

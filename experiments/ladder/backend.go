@@ -161,7 +161,7 @@ func (b *backend) limitTargets() {
 		return
 	}
 	limit := fdtable.RaiseLimit(b.o.To + serverSpare + descriptorsBeside)
-	most := (limit - serverSpare - descriptorsBeside) / 100 * 100
+	most := max(0, (limit-serverSpare-descriptorsBeside)/100*100)
 	if b.o.To <= most {
 		return
 	}
@@ -171,7 +171,7 @@ func (b *backend) limitTargets() {
 			kept = append(kept, n)
 		}
 	}
-	b.targets = append(kept, max(most, 0))
+	b.targets = append(kept, most)
 	b.stopped = fmt.Sprintf("stops at %s connections: package net has one descriptor table, and the descriptor limit (ulimit -n) is %s", grouped(most), grouped(limit))
 	b.r.show.line("gonet %s", b.stopped)
 }
@@ -295,14 +295,13 @@ func (b *backend) checkMemory(target int) error {
 	if err != nil {
 		return err
 	}
-	need := memoryNeeded(target - b.held)
-	if available >= need {
+	short := memoryFor(target-b.held, available)
+	if short == nil {
 		return nil
 	}
 	err = b.r.fail(result.Failure{
 		Backend: b.name, Order: b.order, Target: target, During: phaseOpen, Process: "ladder",
-		Reason: fmt.Sprintf("stopped before this step: %s more connections take up to %s (8.5 KB each, and 2 GiB stay free), and %s are available. Everything up to %s is kept",
-			grouped(target-b.held), size(need), size(available), grouped(b.held)),
+		Reason: fmt.Sprintf("stopped before this step: %v. Everything up to %s is kept", short, grouped(b.held)),
 	})
 	return errors.Join(err, errStopped)
 }

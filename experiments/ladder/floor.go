@@ -31,8 +31,8 @@ func (r *run) floor(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if need := memoryNeeded(r.o.FloorCount); available < need {
-		return r.floorFailed(ctx, "the accept floor", fmt.Errorf("%s connections take up to %s, and %s are available", grouped(r.o.FloorCount), size(need), size(available)))
+	if err := memoryFor(r.o.FloorCount, available); err != nil {
+		return r.floorFailed(ctx, "the accept floor", err)
 	}
 	if err := r.acceptFloor(ctx, doors); err != nil {
 		return err

@@ -236,7 +236,7 @@ func TestMemoryTooSmall(t *testing.T) {
 	if len(d.Steps) != 2 || d.Steps[1].Cut != "" || len(outcome.Failures) != 1 {
 		t.Fatalf("%d steps, %+v\n%s", len(d.Steps), outcome, text)
 	}
-	if f := outcome.Failures[0]; f.Target != 300 || f.Process != "ladder" || !strings.Contains(f.Reason, "available") {
+	if f := outcome.Failures[0]; f.Target != 300 || f.Process != "ladder" || !strings.Contains(f.Reason, "150 more connections take up to 2,149 MB") || !strings.Contains(f.Reason, "2,148 MB are available") {
 		t.Errorf("%+v", f)
 	}
 }
@@ -320,6 +320,30 @@ func TestRecordThatCannotBeWritten(t *testing.T) {
 	}
 	if text := out.String(); !strings.Contains(text, `"count":4711`) || !strings.Contains(text, `"kind":"floor"`) || !strings.Contains(text, folder.Path()) {
 		t.Errorf("the record was not printed:\n%s", text)
+	}
+}
+
+// TestReportThatCannotBeWritten proves that tables for which there is no room are
+// printed all the same, with how to make them later, and that the run fails.
+func TestReportThatCannotBeWritten(t *testing.T) {
+	folder, err := result.Create(t.TempDir(), "ladder", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer folder.Close()
+	if err := os.WriteFile(filepath.Join(folder.Path(), "figures"), nil, 0o644); err != nil { // where a folder shall be
+		t.Fatal(err)
+	}
+	out := &screen{}
+	r := &run{o: &Options{Out: out}, folder: folder, show: newProgress(out, 0), meta: result.Run{Name: "ladder"}}
+	if err := r.fail(result.Failure{Process: "disk", Reason: "4711"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.finish(context.Background()); err == nil || !strings.Contains(err.Error(), "figures") {
+		t.Errorf("%v", err)
+	}
+	if text := out.String(); !strings.Contains(text, "Nothing was measured") || !strings.Contains(text, "experiment report "+folder.Path()) {
+		t.Errorf("neither tables nor the way to them:\n%s", text)
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"c1000k/comet/hub"
+	"c1000k/experiments/process"
 	"c1000k/experiments/result"
 	"c1000k/experiments/sample"
 )
@@ -147,8 +149,8 @@ func (o *Options) Check() error {
 		return fmt.Errorf("--push-rate %d: must be at least 1 a second", o.PushRate)
 	case o.SubscribersPerChannel < 1:
 		return fmt.Errorf("--subscribers-per-channel %d: must be at least 1", o.SubscribersPerChannel)
-	case o.Loops < 0:
-		return fmt.Errorf("--loops %d: must not be below 0", o.Loops)
+	case o.Loops < 0 || o.Loops > hub.MaxLoops:
+		return fmt.Errorf("--loops %d: must be 0 to %d", o.Loops, hub.MaxLoops)
 	case o.Idle < leastIdle:
 		return fmt.Errorf("--idle %v: must be at least %v, or the clock of the kernel shows", o.Idle, leastIdle)
 	case o.PollingTimeout < time.Minute:
@@ -165,6 +167,9 @@ func (o *Options) Check() error {
 		return fmt.Errorf("--profile-time %v: must be at least 1s", o.ProfileTime)
 	case o.Server == "":
 		return errors.New("--server: the path of the server's binary is needed (scripts/experiment builds it and gives it)")
+	}
+	if err := process.CheckBase(o.PortBase); err != nil {
+		return fmt.Errorf("--port %d: %w", o.PortBase, err)
 	}
 	if err := o.checkBackends(); err != nil {
 		return err

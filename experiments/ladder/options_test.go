@@ -11,7 +11,7 @@ import (
 func usual() Options {
 	return Options{
 		Backends: []string{"uring", "epoll"}, Push: 10_000, PushRate: 5_000, SubscribersPerChannel: 1,
-		Pin: PinNone, ProfileTime: 10 * time.Second, PollingTimeout: time.Hour, Server: "comet",
+		Pin: PinNone, ProfileTime: 10 * time.Second, PollingTimeout: time.Hour, PortBase: 8000, Server: "comet",
 	}
 }
 
@@ -70,6 +70,8 @@ func TestRefusedOptions(t *testing.T) {
 		{"--broadcasts", func(o *Options) { o.Broadcasts = -1 }},
 		{"--subscribers-per-channel", func(o *Options) { o.SubscribersPerChannel = 0 }},
 		{"--loops", func(o *Options) { o.Loops = -1 }},
+		{"--loops 65", func(o *Options) { o.Loops = 65 }},
+		{"--port 99999", func(o *Options) { o.PortBase = 99_999 }},
 		{"--idle", func(o *Options) { o.Idle = time.Millisecond }},
 		{"--polling-timeout", func(o *Options) { o.PollingTimeout = time.Second }},
 		{"--pin", func(o *Options) { o.Pin = "together" }},

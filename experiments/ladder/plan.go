@@ -1,6 +1,9 @@
 package ladder
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+)
 
 // steps lists the numbers of connections of a ladder: 0, then every step, then
 // the last, be it a whole step or not.
@@ -33,6 +36,18 @@ const (
 // not open remaining more connections.
 func memoryNeeded(remaining int) int64 {
 	return int64(float64(remaining)*connectionNeed) + memoryReserve
+}
+
+// memoryFor refuses to open remaining more connections with so many bytes of
+// memory available. It rounds so that the two figures never look alike.
+func memoryFor(remaining int, available int64) error {
+	need := memoryNeeded(remaining)
+	if available >= need {
+		return nil
+	}
+	const mega = 1_000_000
+	return fmt.Errorf("%s more connections take up to %s MB (8.5 KB each, and 2 GiB stay free), and %s MB are available: end what else takes memory, or ask for fewer connections",
+		grouped(remaining), grouped(int((need+mega-1)/mega)), grouped(int(available/mega)))
 }
 
 // The rates by which the remaining time is guessed until this run's own are

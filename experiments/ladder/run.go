@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"c1000k/experiments/process"
 	"c1000k/experiments/report"
 	"c1000k/experiments/result"
 	"c1000k/experiments/sample"
@@ -54,8 +55,8 @@ func Run(ctx context.Context, o Options) (Outcome, error) {
 	if err := o.Check(); err != nil {
 		return Outcome{}, err
 	}
-	if err := executable(o.Server); err != nil {
-		return Outcome{}, fmt.Errorf("--server: %w", err)
+	if err := process.CheckProgram(o.Server); err != nil {
+		return Outcome{}, err
 	}
 	r, err := newRun(&o)
 	if err != nil {
@@ -65,18 +66,6 @@ func Run(ctx context.Context, o Options) (Outcome, error) {
 	err = r.climb(ctx)
 	r.show.close()
 	return r.outcome, errors.Join(err, r.finish(ctx))
-}
-
-// executable tells whether path is a program that may be run.
-func executable(path string) error {
-	st, err := os.Stat(path)
-	if err != nil {
-		return err
-	}
-	if st.IsDir() || st.Mode()&0o111 == 0 {
-		return fmt.Errorf("%s is no program", path)
-	}
-	return nil
 }
 
 // newRun makes the results folder and looks at the machine.
@@ -138,20 +127,23 @@ func (r *run) climb(ctx context.Context) error {
 }
 
 // finish marks the run as finished and writes tables and figures of what there
-// is.
+// is. Where they cannot be kept they are printed all the same.
 func (r *run) finish(ctx context.Context) error {
 	r.outcome.Interrupted = ctx.Err() != nil
 	r.meta.Finished = time.Now().UTC()
 	r.meta.Interrupted = r.outcome.Interrupted
-	if err := r.folder.WriteRun(r.meta); err != nil {
-		return err
-	}
+	kept := r.folder.WriteRun(r.meta)
 	made, err := report.Generate(r.folder.Path())
-	if err != nil {
-		return err
+	kept = errors.Join(kept, err)
+	if made == nil {
+		return kept
 	}
-	_, err = fmt.Fprintf(r.o.Out, "\n%s\nThe report, figures and raw data are in %s\n", made.Terminal, r.folder.Path())
-	return err
+	last := fmt.Sprintf("The report, figures and raw data are in %s", r.folder.Path())
+	if kept != nil {
+		last = fmt.Sprintf("The raw data until then are in %[1]s; `experiment report %[1]s` makes the report of them when there is room", r.folder.Path())
+	}
+	_, err = fmt.Fprintf(r.o.Out, "\n%s\n%s\n", made.Terminal, last)
+	return errors.Join(kept, err)
 }
 
 // keep writes a record. One that cannot be written is printed instead, as the

@@ -2,7 +2,6 @@ package ladder
 
 import (
 	"context"
-	"fmt"
 
 	"c1000k/experiments/process"
 	"c1000k/experiments/sample"
@@ -27,9 +26,5 @@ func CheckMemory(connections int) error {
 	if err != nil {
 		return err
 	}
-	if need := memoryNeeded(connections); available < need {
-		return fmt.Errorf("%s connections take up to %s (8.5 KB each, and 2 GiB stay free), and %s are available",
-			grouped(connections), size(need), size(available))
-	}
-	return nil
+	return memoryFor(connections, available)
 }

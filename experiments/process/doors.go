@@ -54,6 +54,16 @@ func (d Doors) FrontAddrs() []string {
 	return addrs
 }
 
+// CheckBase refuses a base from which no server finds room for its ports.
+func CheckBase(base int) error {
+	limit := localPortsFrom()
+	if base < 1 || base+frontOffset+FrontPorts > limit {
+		return fmt.Errorf("must be 1 to %d: a server takes it and %d front ports, and the range of source ports begins at %d",
+			limit-frontOffset-FrontPorts, FrontPorts, limit)
+	}
+	return nil
+}
+
 // FindDoors finds ports for a server: base, or the next thousand where one of
 // them is taken, below the range that connections take their source from. It
 // returns the base to try for the next server.

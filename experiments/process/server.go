@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 )
 
@@ -12,6 +13,19 @@ import (
 type Server struct {
 	Doors   Doors
 	process *Process
+}
+
+// CheckProgram refuses a path at which no server can be started, before anything
+// else is begun.
+func CheckProgram(path string) error {
+	st, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return fmt.Errorf("--server: %w: name the server's program, or build it (scripts/experiment builds it beside this one)", err)
+	case st.IsDir() || st.Mode()&0o111 == 0:
+		return fmt.Errorf("--server: %s is no program", path)
+	}
+	return nil
 }
 
 // StartServer starts the server at path with the doors and further arguments,

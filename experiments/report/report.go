@@ -33,17 +33,22 @@ type Report struct {
 // Generate reads the results folder dir and writes report.md, report.txt, the
 // figures, summary.csv and bench.txt into it. It works on a run that was cut
 // short, as long as run.json was written. The same data gives the same bytes.
+// Where a file cannot be written the report comes with the error. A folder
+// of another experiment is refused, and nothing in it is touched.
 func Generate(dir string) (*Report, error) {
 	d, err := result.Read(dir)
 	if err != nil {
 		return nil, err
+	}
+	if len(d.Responsives) > 0 {
+		return nil, fmt.Errorf("%[1]s is of experiment responsive and not of a ladder: `experiment responsive --from %[1]s`", dir)
 	}
 	all := ladders(d)
 	r := referencesOf(d)
 	shown := measured(all)
 	made := &Report{Terminal: terminal(d, shown, r, troubles(d, all)), Markdown: markdown(d, shown, r, troubles(d, all)), Warnings: d.Warnings}
 	if err := os.MkdirAll(filepath.Join(dir, filepath.Dir(MemoryFigure)), 0o777); err != nil {
-		return nil, fmt.Errorf("write the report: %w", err)
+		return made, fmt.Errorf("write the report: %w", err)
 	}
 	for _, f := range []struct {
 		name  string
@@ -57,7 +62,7 @@ func Generate(dir string) (*Report, error) {
 		{File, func(w io.Writer) error { _, err := io.WriteString(w, made.Markdown); return err }},
 	} {
 		if err := result.WriteFile(filepath.Join(dir, filepath.FromSlash(f.name)), f.write); err != nil {
-			return nil, err
+			return made, err
 		}
 		made.Files = append(made.Files, f.name)
 	}
@@ -80,6 +85,9 @@ func terminal(d *result.Data, all []*ladder, r references, troubles []string) st
 				b.WriteString(wrap(n, terminalWidth) + "\n")
 			}
 		}
+	}
+	if len(all) == 0 {
+		b.WriteString("\nNothing was measured.\n")
 	}
 	section("Memory", sideBySide(all), noteVirtual, estimatedNote(all))
 	section("Bytes", shortHeadline(all), "User is (RES at N − RES of an empty server with --channels 0) / N.")

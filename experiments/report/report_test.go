@@ -279,8 +279,8 @@ func TestReportOfNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := generate(t, f.Path())
-	if !strings.Contains(r.Markdown, "Nothing was measured") {
-		t.Errorf("%s", r.Markdown)
+	if !strings.Contains(r.Markdown, "Nothing was measured") || !strings.Contains(r.Terminal, "Nothing was measured") {
+		t.Errorf("%s\n%s", r.Markdown, r.Terminal)
 	}
 	for _, name := range []string{MemoryFigure, CPUFigure} {
 		svgText(t, readFile(t, f.Path(), name))

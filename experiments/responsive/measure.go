@@ -48,15 +48,19 @@ type cell struct {
 	ended      [phases]time.Time
 }
 
-// Run measures each backend and returns the results folder.
-func Run(ctx context.Context, o Options) (folder string, err error) {
+// Run measures each backend and returns the results folder, and how many cells of
+// the plan are in it: with an error, those that were measured until then.
+func Run(ctx context.Context, o Options) (folder string, cells int, err error) {
 	if err := o.Check(); err != nil {
-		return "", err
+		return "", 0, err
+	}
+	if err := process.CheckProgram(o.Server); err != nil {
+		return "", 0, err
 	}
 	now := time.Now()
 	f, err := result.Create(o.Results, "responsive", now)
 	if err != nil {
-		return "", err
+		return "", 0, err
 	}
 	defer f.Close()
 	run := result.Run{
@@ -65,7 +69,7 @@ func Run(ctx context.Context, o Options) (folder string, err error) {
 		Pinning: "Server, load and instrument are not pinned: the kernel places them.",
 	}
 	if err := f.WriteRun(run); err != nil {
-		return f.Path(), err
+		return f.Path(), 0, err
 	}
 	port := o.PortBase
 	for i, plan := range o.plan() {
@@ -74,9 +78,10 @@ func Run(ctx context.Context, o Options) (folder string, err error) {
 			err = fmt.Errorf("%s: %w", c.name, err)
 			break
 		}
+		cells++
 	}
 	run.Finished, run.Interrupted = time.Now().UTC(), ctx.Err() != nil
-	return f.Path(), errors.Join(err, f.WriteRun(run))
+	return f.Path(), cells, errors.Join(err, f.WriteRun(run))
 }
 
 // say tells what is done.

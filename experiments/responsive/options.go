@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"c1000k/experiments/process"
 	"c1000k/experiments/result"
 )
 
@@ -83,6 +84,9 @@ func (o *Options) Check() error {
 		return fmt.Errorf("--load-nice %v: each must be 0 to %d", o.LoadNice, mostNice)
 	case o.Idle < time.Second:
 		return fmt.Errorf("--idle %v: must be at least 1s", o.Idle)
+	}
+	if err := process.CheckBase(o.PortBase); err != nil {
+		return fmt.Errorf("--port %d: %w", o.PortBase, err)
 	}
 	return nil
 }

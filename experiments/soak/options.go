@@ -1,12 +1,14 @@
 package soak
 
 import (
-	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"c1000k/experiments/fdtable"
+	"c1000k/experiments/result"
 )
 
 // Options are those of a soak.
@@ -44,14 +46,20 @@ const (
 
 // Check refuses what cannot be soaked.
 func (o Options) Check() error {
+	known := []string{result.URing, result.Epoll, result.Gonet}
 	if len(o.Engines) == 0 {
-		return errors.New("no engine")
+		return fmt.Errorf("--engines: name at least one of %s", strings.Join(known, ", "))
+	}
+	for _, engine := range o.Engines {
+		if !slices.Contains(known, engine) {
+			return fmt.Errorf("--engines: %q is none of %s", engine, strings.Join(known, ", "))
+		}
 	}
 	if o.Connections < leastConnections || o.Connections > mostConnections {
-		return fmt.Errorf("%d connections: it must be from %d to %d", o.Connections, leastConnections, mostConnections)
+		return fmt.Errorf("--connections %d: must be from %d to %d", o.Connections, leastConnections, mostConnections)
 	}
 	if o.roundTime() < leastRound {
-		return fmt.Errorf("a time of %v is less than %v for each of %d rounds", o.Time, leastRound, o.rounds())
+		return fmt.Errorf("--time %v: that is less than %v for each of %d rounds", o.Time, leastRound, o.rounds())
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package turns
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -149,6 +150,9 @@ func Read(r io.Reader) (h Header, cells []Cell, err error) {
 	}
 	if h.Version != version {
 		return h, nil, fmt.Errorf("the data has version %d, this program reads %d", h.Version, version)
+	}
+	if len(h.Subjects) == 0 {
+		return h, nil, errors.New("the first line is no header of experiment turns: the data is of another")
 	}
 	for {
 		var c Cell

@@ -59,7 +59,7 @@ func TestTableWithout(t *testing.T) {
 func TestRead(t *testing.T) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
-	e.Encode(Header{Version: version, Kind: Fanout})
+	e.Encode(Header{Version: version, Kind: Fanout, Subjects: []string{"uring"}})
 	e.Encode(cells()[0])
 	text := b.String()
 	h, got, err := Read(strings.NewReader(text))
@@ -70,6 +70,7 @@ func TestRead(t *testing.T) {
 		{"", "header"},
 		{text + "{", "cell 2"},
 		{strings.Replace(text, `"version":1`, `"version":7`, 1), "version 7"},
+		{`{"version":1,"kind":"machine"}`, "of another"},
 	} {
 		if _, _, err := Read(strings.NewReader(test.text)); err == nil || !strings.Contains(err.Error(), test.says) {
 			t.Errorf("%q: %v", test.text, err)

@@ -50,7 +50,9 @@ func chooseEngine(o *options, limit int, k probes) (choice, error) {
 	case "uring":
 		return c, checkUring(o, limit)
 	case "epoll":
-		if err := k.epoll(o.MaxConnections); err != nil {
+		if err := k.epoll(o.MaxConnections); err != nil && c.why != "" {
+			return choice{}, refuse("--max-connections=%d: %s; and with --engine=epoll: %w", o.MaxConnections, c.why, err)
+		} else if err != nil {
 			return choice{}, refuse("--max-connections=%d: %w", o.MaxConnections, err)
 		}
 	case "gonet":
@@ -86,9 +88,13 @@ func checkUring(o *options, limit int) error {
 		return nil
 	}
 	most := ((limit-o.listeners-descriptorsBeside)/ringDescriptors - loops) * slots
+	works := fmt.Sprintf("--max-connections=%d", most)
+	if most <= adminReserve {
+		works = fmt.Sprintf("fewer than the %d ports of --front and --admin", o.listeners)
+	}
 	return refuse("--engine=uring: --max-connections=%d needs %d rings of %d slots, whose descriptors need a limit of %d; it is %d. "+
-		"What works: --max-connections=%d, or a higher limit (scripts/tune --for %d says how)",
-		o.MaxConnections, rings, slots, need, limit, max(0, most), o.MaxConnections)
+		"What works: %s, or a higher limit (scripts/tune --for %d says how)",
+		o.MaxConnections, rings, slots, need, limit, works, o.MaxConnections)
 }
 
 // open makes the engine; it does not start it.

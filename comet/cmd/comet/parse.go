@@ -50,6 +50,7 @@ func (in inputs) parse(stdout io.Writer) (*options, error) {
 		kong.Vars{"version": versionLine(), "uring": uring.Switches.String(), "epoll": epoll.Switches.String()},
 		kong.Writers(stdout, io.Discard),
 		kong.Exit(func(code int) { panic(kongExit(code)) }),
+		kong.WithHyphenPrefixedParameters(true), // a number below 0 gets the flag's own answer
 		kong.WithBeforeResolve(o.sources.open),
 		kong.Resolvers(o.sources),
 	)

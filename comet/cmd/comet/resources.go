@@ -8,6 +8,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -33,6 +35,23 @@ func warnShort(o *options, log *slog.Logger) {
 		log.Warn("fs.file-max is too low for --max-connections",
 			"files_left", left, "needed", o.MaxConnections, "remedy", fmt.Sprintf("scripts/tune --for %d", o.MaxConnections))
 	}
+}
+
+// warnSpace says that the address space is limited. It comes before anything that
+// makes threads, whose failure the Go runtime answers by ending the program.
+func warnSpace(log *slog.Logger) {
+	if space, limited := addressSpace(); limited {
+		log.Warn("the address space is limited, and all memory is reserved at start: where the limit is too low the program ends with what the Go runtime says of it",
+			"limit_mb", space>>20, "remedy", "ulimit -v unlimited; a memory control group bounds what is used")
+	}
+}
+
+// addressSpace is the limit of the process's address space in bytes, where it has
+// one.
+func addressSpace() (bytes uint64, limited bool) {
+	var r unix.Rlimit
+	err := unix.Getrlimit(unix.RLIMIT_AS, &r)
+	return r.Cur, err == nil && r.Cur != unix.RLIM_INFINITY
 }
 
 // availableMemory is MemAvailable in bytes.

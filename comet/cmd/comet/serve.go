@@ -36,6 +36,7 @@ func serve(in inputs, o *options, signals <-chan os.Signal, log logger) error {
 	for _, d := range o.sources.doubtful(o.flags) {
 		log.Warn("a variable of the environment is no setting", "variable", d.Name, "nearest", d.Value)
 	}
+	warnSpace(log.Logger)
 	limit := fdtable.RaiseLimit(o.descriptors())
 	choice, err := chooseEngine(o, limit, kernel)
 	if err != nil {

@@ -35,6 +35,10 @@ var (
 )
 
 func TestMain(m *testing.M) {
+	if refused := os.Getenv(refusedEnv); refused != "" {
+		fmt.Fprintln(os.Stderr, runRefused(refused, os.Args[1:]))
+		os.Exit(noFilter)
+	}
 	code := m.Run()
 	if builtPath != "" {
 		os.RemoveAll(filepath.Dir(builtPath))
@@ -113,10 +117,19 @@ var servingLine = regexp.MustCompile(`msg=serving .* front=(\S+) admin=(\S+) deb
 // start runs a small server and waits until it serves.
 func start(t *testing.T, args ...string) *server {
 	t.Helper()
-	s := &server{t: t, ended: make(chan struct{})}
-	args = append([]string{"--front", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--debug", "127.0.0.1:0",
-		"--channels", "1000", "--max-connections", "500"}, args...)
-	s.cmd = exec.Command(built(t), args...)
+	return started(t, exec.Command(built(t), append(smallServer(), args...)...))
+}
+
+// smallServer are the arguments of a small server.
+func smallServer() []string {
+	return []string{"--front", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--debug", "127.0.0.1:0",
+		"--channels", "1000", "--max-connections", "500"}
+}
+
+// started runs a server's command and waits until it serves.
+func started(t *testing.T, cmd *exec.Cmd) *server {
+	t.Helper()
+	s := &server{t: t, cmd: cmd, ended: make(chan struct{})}
 	s.cmd.Stderr = &s.log
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -98,7 +98,7 @@ func (p *plan) giveTables(o comet.EngineOptions, listeners int) (loops int, err 
 		}
 		if p.tableLimit < 1 {
 			return 0, fmt.Errorf("epoll: a descriptor limit of %d leaves no room for connections beside %d listeners and %d loops:"+
-				" raise it (ulimit -n) or ask for fewer", p.limit, listeners, loops)
+				" raise it (ulimit -n), or ask for fewer connections or ports", p.limit, listeners, loops)
 		}
 		if loops*p.tableLimit >= o.MaxConns {
 			// New descriptors take the lowest free numbers, so none is above

@@ -136,7 +136,7 @@ func (e *Engine) build(listeners []comet.Listener) error {
 	}
 	room -= 2 * len(listeners)
 	if room < 1 {
-		return fmt.Errorf("gonet: a descriptor limit of %d leaves no room for connections: raise it (ulimit -n)", limit)
+		return fmt.Errorf("gonet: a descriptor limit of %d leaves no room for connections beside %d listeners: raise it (ulimit -n) or ask for fewer ports", limit, len(listeners))
 	}
 	e.capacity = min(e.options.MaxConns, room)
 	if e.capacity < e.options.MaxConns {

@@ -84,6 +84,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) (exit int) {
 		kong.Help(help), kong.Writers(stdout, stderr),
 		kong.ConfigureHelp(kong.HelpOptions{WrapUpperBound: helpWidth, Compact: true}),
 		kong.Exit(func(code int) { panic(kongExit(code)) }),
+		kong.WithHyphenPrefixedParameters(true), // a number below 0 gets the flag's own answer
 	)
 	if err != nil {
 		panic(err) // the struct tags of the commands are wrong

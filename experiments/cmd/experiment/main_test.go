@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -62,6 +64,7 @@ func TestHelp(t *testing.T) {
 // with exit code 2 and a message that names it, before anything is started.
 func TestUsage(t *testing.T) {
 	results := t.TempDir()
+	t.Setenv("TMPDIR", results) // where a soak keeps its logs
 	for _, c := range []struct{ args, want string }{
 		{"", "expected one of"},
 		{"climb", "climb"},
@@ -77,7 +80,11 @@ func TestUsage(t *testing.T) {
 		{"ladder extra", "extra"},
 		{"ladder --to many", "--to"},
 		{"ladder --to 0", "--to"},
-		{"ladder --to -5", "--to"},
+		{"ladder --to -5", "--to -5: at least"},
+		{"ladder --loops -1", "must be 0 to 64"},
+		{"ladder --loops 65", "must be 0 to 64"},
+		{"ladder --port 0", "--port 0: must be 1 to"},
+		{"ladder --port 99999", "--port 99999"},
 		{"ladder --step 0", "--step"},
 		{"ladder --to 9999999999", "--to"},
 		{"ladder --backends uring,kqueue", "kqueue"},
@@ -111,6 +118,12 @@ func TestUsage(t *testing.T) {
 		{"responsive --ping-rate 0", "--ping-rate"},
 		{"responsive --idle 1ms", "--idle"},
 		{"responsive --broadcasts 0", "--broadcasts"},
+		{"responsive --port 0", "--port 0: must be 1 to"},
+		{"soak --engines kqueue", "kqueue"},
+		{"soak --connections -3", "--connections -3"},
+		{"soak --time 0s", "--time 0s"},
+		{"proxy --engine kqueue", "kqueue"},
+		{"proxy --steps 0", "--steps"},
 		{"benchmark 127.0.0.1", "<port>"},
 		{"benchmark 127.0.0.1 65500", "65535"},
 		{"benchmark 127.0.0.1 8100 --step 0", "--step"},
@@ -137,6 +150,7 @@ func TestFailures(t *testing.T) {
 	if err := os.WriteFile(text, []byte("no profile"), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	none := filepath.Join(dir, "results") // is never made
 	for _, c := range []struct {
 		want string
 		args []string
@@ -146,6 +160,17 @@ func TestFailures(t *testing.T) {
 		{"no profile", []string{"profdiff", text, text}},
 		{"--server", []string{"ladder", "--server", filepath.Join(dir, "none"), "--results", dir}},
 		{"results folder", []string{"ladder", "--server", "/bin/true", "--results", filepath.Join(text, "results")}},
+		{"results folder", []string{"proxy", "--server", "/bin/true", "--config", text, "--results", filepath.Join(text, "results")}},
+		{"--config", []string{"proxy", "--server", "/bin/true", "--config", filepath.Join(dir, "none")}},
+		{"--logs", []string{"soak", "--server", "/bin/true", "--logs", filepath.Join(text, "logs")}},
+		{"build it", []string{"soak", "--server", filepath.Join(dir, "none"), "--logs", none}},
+		{"build it", []string{"turns", "--server", filepath.Join(dir, "none"), "--results", none}},
+		{"build it", []string{"responsive", "--server", filepath.Join(dir, "none"), "--results", none}},
+		{"build it", []string{"proxy", "--server", filepath.Join(dir, "none"), "--results", none}},
+		{"no program", []string{"ladder", "--server", dir, "--results", none}},
+		{"responsive --from", []string{"report", copyOf(t, "E03-responsive")}},
+		{"of another", []string{"turns", "--again", copyOf(t, "E03-responsive")}},
+		{"run.json", []string{"responsive", "--from", copyOf(t, "E04/ring")}},
 		{"loopback", []string{"benchmark", "192.0.2.1", "8100"}},
 	} {
 		exit, _, stderr := call(c.args...)
@@ -153,6 +178,30 @@ func TestFailures(t *testing.T) {
 			t.Errorf("%q: exit %d, %q; want %d and %q", c.args, exit, stderr, exitFailed, c.want)
 		}
 	}
+	if _, err := os.Stat(none); err == nil {
+		t.Errorf("a command without a server made %s", none)
+	}
+}
+
+// copyOf copies the files of a committed results folder, so that a command may
+// write there.
+func copyOf(t *testing.T, name string) string {
+	t.Helper()
+	dir := t.TempDir()
+	from := os.DirFS(filepath.Join("..", "..", "results", filepath.FromSlash(name)))
+	for _, f := range []string{result.RunFile, result.DataFile} {
+		text, err := fs.ReadFile(from, f)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // turns has no run.json
+		}
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, f), text, 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
 }
 
 // TestNumber proves how numbers may be written.

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 
+	"c1000k/experiments/process"
 	"c1000k/experiments/proxy"
 )
 
@@ -16,7 +18,7 @@ const mostProxied = 4000
 type proxyCommand struct {
 	Steps       []int  `default:"1000,2000,4000" placeholder:"N" help:"Held connections at which memory is read. Default ${default}."`
 	Repetitions int    `default:"3" placeholder:"N" help:"How often each path is measured, with fresh processes. Default ${default}."`
-	Engine      string `default:"auto" placeholder:"NAME" help:"The server's engine. Default ${default}."`
+	Engine      string `default:"auto" enum:"auto,uring,epoll,gonet" placeholder:"NAME" help:"The server's engine. Default ${default}."`
 	Results     string `default:"results/proxy" placeholder:"DIR" help:"Where data.jsonl and table.md are written. Default ${default}."`
 	Config      string `default:"scripts/nginx.conf" placeholder:"FILE" help:"The nginx configuration. Default ${default}."`
 	Server      string `default:"" placeholder:"PATH" help:"The server's binary. Default: comet beside this program."`
@@ -36,27 +38,34 @@ func (c *proxyCommand) Run(e *environment) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(c.Results, 0o755); err != nil {
+	if err := process.CheckProgram(server); err != nil {
 		return err
+	}
+	if _, err := os.Stat(c.Config); err != nil {
+		return fmt.Errorf("--config: %w", err)
+	}
+	if err := os.MkdirAll(c.Results, 0o755); err != nil {
+		return fmt.Errorf("results folder %s cannot be made: %w", c.Results, err)
 	}
 	log, err := os.Create(filepath.Join(c.Results, "data.jsonl"))
 	if err != nil {
-		return err
+		return fmt.Errorf("results folder %s cannot be written: %w", c.Results, err)
 	}
 	defer log.Close()
 	readings, err := proxy.Measure(e.ctx, proxy.Options{
 		Server: server, Recommended: c.Config, Engine: c.Engine, Steps: c.Steps, Repetitions: c.Repetitions,
 		Log: log, Progress: e.stdout,
 	})
-	if err != nil {
+	if len(readings) == 0 {
 		return err
 	}
-	table, err := os.Create(filepath.Join(c.Results, "table.md"))
-	if err != nil {
-		return err
+	// A run that was cut short has a table of what was measured.
+	table, tableErr := os.Create(filepath.Join(c.Results, "table.md"))
+	if tableErr != nil {
+		return errors.Join(err, tableErr)
 	}
 	defer table.Close()
 	proxy.Table(table, readings)
 	proxy.Table(e.stdout, readings)
-	return nil
+	return err
 }

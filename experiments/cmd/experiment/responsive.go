@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -50,11 +51,12 @@ func (c *responsiveCommand) Run(e *environment) error {
 	if err := o.Check(); err != nil {
 		return usageError{err}
 	}
-	folder, err := responsive.Run(e.ctx, o)
-	if err != nil {
+	folder, cells, err := responsive.Run(e.ctx, o)
+	if cells == 0 {
 		return err
 	}
-	if err := responsive.Write(folder, e.stdout); err != nil {
+	// A run that was cut short has a table of what was measured.
+	if err := errors.Join(err, responsive.Write(folder, e.stdout)); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(e.stdout, "\nTable and raw data are in %s\n", folder)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"c1000k/experiments/process"
 	"c1000k/experiments/soak"
 )
 
@@ -29,25 +30,29 @@ func (c *soakCommand) Run(e *environment) (err error) {
 	for c.Seed == 0 {
 		c.Seed = rand.Uint64()
 	}
-	logs := c.Logs
-	if logs == "" {
-		if logs, err = os.MkdirTemp("", "soak"); err != nil {
+	o := soak.Options{
+		Server: server, Engines: c.Engines, Time: c.Time, Connections: c.Connections, Seed: c.Seed,
+		Logs: c.Logs, Progress: e.stdout, Force: e.force,
+	}
+	if err := o.Check(); err != nil {
+		return usageError{err}
+	}
+	if err := process.CheckProgram(server); err != nil {
+		return err
+	}
+	if o.Logs == "" {
+		if o.Logs, err = os.MkdirTemp("", "soak"); err != nil {
 			return err
 		}
 		defer func() {
 			if err == nil || e.ctx.Err() != nil {
-				os.RemoveAll(logs)
+				os.RemoveAll(o.Logs)
 			} else {
-				fmt.Fprintf(e.stdout, "soak: the servers' logs are in %s\n", logs)
+				fmt.Fprintf(e.stdout, "soak: the servers' logs are in %s\n", o.Logs)
 			}
 		}()
-	}
-	o := soak.Options{
-		Server: server, Engines: c.Engines, Time: c.Time, Connections: c.Connections, Seed: c.Seed,
-		Logs: logs, Progress: e.stdout, Force: e.force,
-	}
-	if err := o.Check(); err != nil {
-		return usageError{err}
+	} else if err := os.MkdirAll(o.Logs, 0o777); err != nil {
+		return fmt.Errorf("--logs: %w", err)
 	}
 	err = soak.Run(e.ctx, o)
 	if errors.Is(err, soak.ErrFaults) {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"c1000k/experiments/process"
 	"c1000k/experiments/turns"
 )
 
@@ -50,6 +51,9 @@ func (c *turnsCommand) Run(e *environment) error {
 	}
 	server, err := serverPath(c.Server)
 	if err != nil {
+		return err
+	}
+	if err := process.CheckProgram(server); err != nil {
 		return err
 	}
 	dir, data, err := newFolder(c.Results, "turns")
