@@ -43,6 +43,8 @@ type Generator struct {
 	cpu         *sample.CPUMeter
 	operations  uint32
 
+	withhold atomic.Bool // no poll follows a reply
+
 	// Opening: how many a second from when on, how many were begun since, and
 	// whether the server's accept queues are too full to go on.
 	openRate  atomic.Uint64 // bits of a float64; 0: no limit
