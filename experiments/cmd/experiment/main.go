@@ -52,6 +52,7 @@ type commands struct {
 	Profdiff   profdiffCommand   `cmd:"" help:"The functions that differ most a message between two profiles."`
 	Benchmark  benchmarkCommand  `cmd:"" help:"The article's tool: open long-polls to any server of the protocol, with Enter at each step."`
 	Turns      turnsCommand      `cmd:"" help:"What a delivery with its next poll costs, as a multiple of the floor of the same run."`
+	Ablation   ablationCommand   `cmd:"" help:"What each choice of the io_uring engine buys, one by one and all together, beside epoll."`
 	Proxy      proxyCommand      `cmd:"" help:"What a held connection costs behind nginx, with and without TLS."`
 	Soak       soakCommand       `cmd:"" help:"Everything at once, for long: is nothing lost, and is nothing left?"`
 	Responsive responsiveCommand `cmd:"" help:"What pings and pushes take while a broadcast goes to a million channels."`
