@@ -59,6 +59,9 @@ func (d *Data) sameAgain(all []comparison) (lines []string) {
 			continue
 		}
 		verdict := "no difference, as it must be"
+		if c.N < stats.MinimumRuns {
+			verdict = "too few rounds to say whether it is one"
+		}
 		if c.found() {
 			verdict = "A DIFFERENCE, though there is none: do not believe the others of this size"
 		}

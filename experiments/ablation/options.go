@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"c1000k/experiments/ladder"
@@ -17,7 +18,8 @@ type Settings struct {
 	Kind     string   `json:"kind"` // turns.Broadcast or turns.Fanout
 	Sizes    []int    `json:"sizes"`
 	Subjects []string `json:"subjects"`
-	Rounds   int      `json:"rounds"`
+	// Rounds are those of each size, or one number for all.
+	Rounds []int `json:"rounds"`
 	// Messages measured of each cell; 0 sends as many as the size asks for.
 	Messages int `json:"messages"`
 	// MessagesTo is the largest size at which messages are sent; 0: all.
@@ -56,13 +58,19 @@ func (s *Settings) Check() error {
 	if len(s.Sizes) == 0 {
 		return errors.New("--sizes: none was given")
 	}
-	for _, n := range s.Sizes {
+	for i, n := range s.Sizes {
+		if slices.Contains(s.Sizes[:i], n) {
+			return fmt.Errorf("--sizes: %d was given twice", n)
+		}
 		if n < 1 || n > MostConnections {
 			return fmt.Errorf("--sizes=%d: want 1 to %d connections", n, MostConnections)
 		}
 	}
-	if s.Rounds < 1 || s.Messages < 0 || s.MessagesTo < 0 {
-		return fmt.Errorf("--rounds=%d --messages=%d --messages-to=%d: want one round at least, and nothing negative", s.Rounds, s.Messages, s.MessagesTo)
+	if n := len(s.Rounds); n != 1 && n != len(s.Sizes) || slices.Min(s.Rounds) < 1 {
+		return fmt.Errorf("--rounds=%v: want one number for all sizes or one for each of %v, 1 at least", s.Rounds, s.Sizes)
+	}
+	if s.Messages < 0 || s.MessagesTo < 0 {
+		return fmt.Errorf("--messages=%d --messages-to=%d: want nothing negative", s.Messages, s.MessagesTo)
 	}
 	if s.Settle < leastSettle {
 		return fmt.Errorf("--settle=%v: want %v or more", s.Settle, leastSettle)
@@ -98,6 +106,14 @@ const (
 
 func (s *Settings) settle() sample.SettleLimits {
 	return sample.SettleLimits{Change: 0.001, Window: s.Settle, Longest: settleTimes * s.Settle, Every: s.Settle / settleLooks}
+}
+
+// rounds are those of a size.
+func (s *Settings) rounds(size int) int {
+	if len(s.Rounds) == 1 {
+		return s.Rounds[0]
+	}
+	return s.Rounds[slices.Index(s.Sizes, size)]
 }
 
 func (s *Settings) sends(size int) bool { return s.MessagesTo == 0 || size <= s.MessagesTo }
@@ -153,7 +169,7 @@ func (s *Settings) guess(size int) float64 {
 func Guess(s Settings) time.Duration {
 	var seconds float64
 	for _, size := range s.Sizes {
-		seconds += guessBare(size) + float64(s.Rounds*len(s.Subjects))*s.guess(size)
+		seconds += guessBare(size) + float64(s.rounds(size)*len(s.Subjects))*s.guess(size)
 	}
 	return time.Duration(seconds * float64(time.Second))
 }

@@ -16,7 +16,7 @@ import (
 // poll and user bytes, in so many rounds which differ a little.
 func synthetic(rounds int, subjects []string, cpu, user []float64) *Data {
 	d := &Data{Began: time.Unix(1, 0), Header: Header{
-		Settings:   Settings{Kind: turns.Broadcast, Sizes: []int{1000}, Subjects: subjects, Rounds: rounds, Settle: time.Second},
+		Settings:   Settings{Kind: turns.Broadcast, Sizes: []int{1000}, Subjects: subjects, Rounds: []int{max(rounds, 1)}, Settle: time.Second},
 		Hypotheses: []Hypothesis{{"accept", "multishot|single", "single: a tenth more"}},
 	}}
 	d.Environment.CPU.Logical = 2
@@ -160,7 +160,7 @@ func TestLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	for says, change := range map[string]func(h *Header){
-		"the settings were": func(h *Header) { h.Rounds++ },
+		"the settings were": func(h *Header) { h.Rounds = []int{9} },
 		"server is another": func(h *Header) { h.ServerHash = "x" },
 		"kernel is another": func(h *Header) { h.Environment.Kernel = "x" },
 	} {
@@ -267,7 +267,7 @@ func TestLeft(t *testing.T) {
 // TestSettings proves that what cannot be is refused by the flag's name, and how
 // many messages a size gets.
 func TestSettings(t *testing.T) {
-	good := Settings{Kind: turns.Fanout, Sizes: []int{1}, Subjects: []string{"uring", "epoll"}, Rounds: 1, Settle: time.Second}
+	good := Settings{Kind: turns.Fanout, Sizes: []int{1}, Subjects: []string{"uring", "epoll"}, Rounds: []int{1}, Settle: time.Second}
 	if err := good.Check(); err != nil {
 		t.Fatal(err)
 	}
@@ -275,7 +275,9 @@ func TestSettings(t *testing.T) {
 		"--kind":     func(s *Settings) { s.Kind = "both" },
 		"--sizes":    func(s *Settings) { s.Sizes = nil },
 		"--sizes=0":  func(s *Settings) { s.Sizes = []int{0} },
-		"--rounds":   func(s *Settings) { s.Rounds = 0 },
+		"--rounds":   func(s *Settings) { s.Rounds = []int{0} },
+		"for each":   func(s *Settings) { s.Rounds = []int{1, 2} },
+		"twice":      func(s *Settings) { s.Sizes = []int{5, 5} },
 		"--messages": func(s *Settings) { s.Messages = -1 },
 		"--settle":   func(s *Settings) { s.Settle = 0 },
 		"--subjects": func(s *Settings) { s.Subjects = s.Subjects[:1] },
@@ -286,6 +288,10 @@ func TestSettings(t *testing.T) {
 		if err := s.Check(); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%q: %v", says, err)
 		}
+	}
+	good.Sizes, good.Rounds = []int{18_000, 200_000}, []int{6, 3}
+	if err := good.Check(); err != nil || good.rounds(18_000) != 6 || good.rounds(200_000) != 3 {
+		t.Errorf("%v", err)
 	}
 	for size, want := range map[int]int{100: 20, 18_000: 12, 200_000: 1, 1_000_000: 1} {
 		if got := good.messages(size); got != want {

@@ -47,7 +47,7 @@ func Run(ctx context.Context, o Options, resume bool) (*Data, error) {
 		return nil, err
 	}
 	r := &run{o: &o, log: l, data: l.data, subjects: subjects, order: len(l.data.Cells) + len(l.data.Failed)}
-	fmt.Fprintf(o.Progress, "%d cells are to be measured, of %d subjects at %v connections in %d rounds: about %v by guess\n",
+	fmt.Fprintf(o.Progress, "%d cells are to be measured, of %d subjects at %v connections in %v rounds: about %v by guess\n",
 		r.missing(), len(subjects), o.Sizes, o.Rounds, r.left().Round(time.Minute))
 	return r.data, r.all(ctx)
 }
@@ -95,7 +95,7 @@ func (r *run) all(ctx context.Context) error {
 				return err
 			}
 		}
-		for round := range r.o.Rounds {
+		for round := range r.o.rounds(size) {
 			for i := range r.subjects {
 				place := i
 				if round%2 == 1 {
@@ -127,7 +127,7 @@ func (r *run) cell(ctx context.Context, size, round, place int) error {
 		if err := r.log.keep(Record{Cell: &c}); err != nil {
 			return err
 		}
-		fmt.Fprintf(r.o.Progress, "%d connections, round %d of %d: %s; about %v left\n", size, round+1, r.o.Rounds, &c, r.left().Round(time.Second))
+		fmt.Fprintf(r.o.Progress, "%d connections, round %d of %d: %s; about %v left\n", size, round+1, r.o.rounds(size), &c, r.left().Round(time.Second))
 		return nil
 	}
 	f := Failed{Size: size, Round: round, Place: place, Subject: subject.String(), Reason: err.Error()}
@@ -135,7 +135,7 @@ func (r *run) cell(ctx context.Context, size, round, place int) error {
 	if errors.As(err, &refused) {
 		f.Refused, f.Reason = true, reason(refused)
 	}
-	fmt.Fprintf(r.o.Progress, "%d connections, round %d of %d: %s: FAILED: %s\n", size, round+1, r.o.Rounds, f.Subject, f.Reason)
+	fmt.Fprintf(r.o.Progress, "%d connections, round %d of %d: %s: FAILED: %s\n", size, round+1, r.o.rounds(size), f.Subject, f.Reason)
 	return r.log.keep(Record{Failed: &f})
 }
 
@@ -175,6 +175,9 @@ func (r *run) bare(ctx context.Context, size int) error {
 			return err
 		},
 	})
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	if err != nil {
 		return fmt.Errorf("the bare accept loop was not measured: %w", err)
 	}
@@ -194,7 +197,7 @@ func (r *run) missing() (n int) {
 }
 
 func (r *run) missingAt(size int) (n int) {
-	for round := range r.o.Rounds {
+	for round := range r.o.rounds(size) {
 		for place := range r.subjects {
 			if !r.data.done(size, round, place) {
 				n++

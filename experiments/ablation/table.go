@@ -17,8 +17,7 @@ const missing = "–"
 
 // Table prints everything that is to be said of a run.
 func Table(w io.Writer, d *Data) {
-	fmt.Fprintf(w, "What each choice buys: %s, %d rounds, each cell a fresh server and a fresh load; order %s.\n",
-		kindText(d.Kind), d.Rounds, "forwards and backwards in turn")
+	fmt.Fprintf(w, "What each choice buys: %s, each cell a fresh server and a fresh load, in rounds\nforwards and backwards in turn.\n", kindText(d.Kind))
 	fmt.Fprintln(w, "Medians of the rounds [95 % by bootstrap]. CPU is the server's, the sum over its threads. On loopback the sender pays for the receiver's")
 	fmt.Fprintf(w, "TCP work, and server and load share the %d processors. User bytes: resident with all held, less a server's without channels, before any\n", d.Environment.CPU.Logical)
 	fmt.Fprintln(w, "message; kernel: for the server's end, by cache, the load's part taken out by its objects' sizes; \"over the bare loop\": less the same of a bare accept loop.")

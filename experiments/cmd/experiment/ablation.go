@@ -19,7 +19,7 @@ const plantedServer = "comet-plant"
 type ablationCommand struct {
 	Sizes       []string      `placeholder:"N,..." help:"Held connections, one size after the other. Default 18000."`
 	Subjects    []string      `placeholder:"SUBJECT,..." help:"What is measured: uring, uring:accept=single,batch=1, epoll:loops=6, uring+1us. The first is what the others are compared with. Default: see below."`
-	Rounds      int           `placeholder:"N" help:"How often each subject is measured, with fresh processes. Default 6, the least for a claim."`
+	Rounds      []int         `placeholder:"N,..." help:"How often each subject is measured, with fresh processes: one number, or one for each size. Default 6, the least for a claim."`
 	Kind        string        `placeholder:"KIND" help:"broadcast: one message to all channels, of one subscriber each; fanout: one to a channel that all subscribe to. Default broadcast."`
 	Messages    int           `placeholder:"N" help:"Messages measured of each server. Default: as many as make some 200,000 deliveries, 20 at most."`
 	MessagesTo  string        `placeholder:"N" help:"The largest size at which messages are sent; beyond it only opening and memory are measured. Default: all."`
@@ -132,7 +132,7 @@ func (c *ablationCommand) options(e *environment) (o ablation.Options, err error
 // complete fills in what was not given; the subjects by asking the server.
 func (c *ablationCommand) complete(e *environment, o *ablation.Options, s ablation.Settings) (ablation.Settings, error) {
 	usual := ablation.Settings{
-		Kind: defaultKind, Sizes: []int{defaultSize}, Rounds: defaultRounds, Settle: defaultSettle, Subjects: s.Subjects,
+		Kind: defaultKind, Sizes: []int{defaultSize}, Rounds: []int{defaultRounds}, Settle: defaultSettle, Subjects: s.Subjects,
 	}
 	if len(s.Sizes) > 0 {
 		usual.Sizes = s.Sizes
@@ -140,7 +140,7 @@ func (c *ablationCommand) complete(e *environment, o *ablation.Options, s ablati
 	if s.Kind != "" {
 		usual.Kind = s.Kind
 	}
-	if s.Rounds != 0 {
+	if len(s.Rounds) > 0 {
 		usual.Rounds = s.Rounds
 	}
 	if s.Settle != 0 {
@@ -187,7 +187,7 @@ func merge(given *ablation.Settings, was ablation.Settings) error {
 	err := errors.Join(
 		differs("sizes", given.Sizes, was.Sizes, len(given.Sizes) > 0),
 		differs("subjects", strings.Join(given.Subjects, ","), strings.Join(was.Subjects, ","), len(given.Subjects) > 0),
-		differs("rounds", given.Rounds, was.Rounds, given.Rounds != 0),
+		differs("rounds", given.Rounds, was.Rounds, len(given.Rounds) > 0),
 		differs("kind", given.Kind, was.Kind, given.Kind != ""),
 		differs("messages", given.Messages, was.Messages, given.Messages != 0),
 		differs("messages-to", given.MessagesTo, was.MessagesTo, given.MessagesTo != 0),

@@ -53,7 +53,8 @@ comet-plant is there, uring+1us: a microsecond planted in each delivery, which m
   scripts/ablation --plan                                builds all three programs, and says how long it takes
   scripts/ablation --sizes 18000,200000                  the ablation
   scripts/ablation --subjects uring:loops=2,uring:loops=2,uring:loops=53,epoll:loops=2,epoll:loops=53
-  scripts/ablation --sizes 200k,1m --messages-to 200k    memory at a million beside CPU at 200,000
+  scripts/ablation --sizes 200k,1m --rounds 6,3 --messages-to 200k
+                                                         and memory at a million beside it
   experiment ablation --resume results/DIR               what Ctrl-C, or worse, left
   experiment ablation --again experiments/results/E02    table and figures anew
 

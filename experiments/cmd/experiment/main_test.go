@@ -283,7 +283,7 @@ func resume(t *testing.T, dir string, ablation func(args ...string) (int, string
 	if err := os.WriteFile(data, whole[:len(whole)-100], 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if exit, _, stderr := ablation("--resume", dir, "--rounds", "2"); exit != exitUsage || !strings.Contains(stderr, "--rounds=2") {
+	if exit, _, stderr := ablation("--resume", dir, "--rounds", "2"); exit != exitUsage || !strings.Contains(stderr, "--rounds=[2]") {
 		t.Errorf("exit %d, %s", exit, stderr)
 	}
 	if exit, _, stderr := ablation("--resume", dir, "--server", "/bin/true"); exit != exitFailed || !strings.Contains(stderr, "server is another") {
