@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"c1000k/experiments/ladder"
@@ -96,7 +97,7 @@ func (o *Options) measure(ctx context.Context, subject Subject, size int) (out C
 		if c.meters != nil {
 			c.meters.Close()
 		}
-		err = errors.Join(err, c.End(o.Force))
+		err = errors.Join(c.explain(ctx, err), c.End(o.Force))
 		c.out.Seconds = time.Since(began).Seconds()
 		out = c.out
 	}()
@@ -118,6 +119,14 @@ func (o *Options) measure(ctx context.Context, subject Subject, size int) (out C
 	after, err := sample.ReadMachine()
 	c.out.Noisy = append(ladder.Noisy(before, after), ladder.ForeignSockets(c.out.step())...)
 	return out, err
+}
+
+// explain adds to an error that the server died and its last words, if it did.
+func (c *cell) explain(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() != nil || errors.As(err, new(*turns.RefusedError)) || c.Server == nil || !c.Server.Died() {
+		return err
+	}
+	return fmt.Errorf("%w; the server ended: %s", err, strings.Join(c.Server.Failure().LastLines, "; "))
 }
 
 // emptySettle is how long a server without channels may take to come to rest.

@@ -6,6 +6,7 @@ import (
 
 	"c1000k/experiments/result"
 	"c1000k/experiments/stats"
+	"c1000k/experiments/turns"
 )
 
 // seed is of the bootstrap, so that the same cells give the same table.
@@ -19,6 +20,8 @@ type metric struct {
 	name  string // in the summary
 	title string
 	unit  string
+	// differs: it may be near 0, where a ratio says little.
+	differs bool
 	// value is false where it was not measured. bare is the bare accept loop of the
 	// cell's size, nil where there is none.
 	value func(c *Cell, bare *result.Floor) (float64, bool)
@@ -26,14 +29,33 @@ type metric struct {
 
 // The figures, the primary one first.
 var metrics = []metric{
-	{"turn", "delivery + next poll", "us", phaseOf(func(c *Cell) *Phase { return c.Turns })},
-	{"delivery", "delivery", "us", phaseOf(func(c *Cell) *Phase { return c.Deliveries })},
-	{"poll", "poll", "us", phaseOf(func(c *Cell) *Phase { return c.Polls })},
-	{"accept", "accept + first poll", "us", phaseOf(func(c *Cell) *Phase { return &c.Opening })},
-	{"user", "user", "B", func(c *Cell, _ *result.Floor) (float64, bool) { return c.UserBytes(), true }},
-	{"kernel", "kernel", "B", func(c *Cell, _ *result.Floor) (float64, bool) { return c.KernelBytes(), true }},
-	{"own", "kernel over the bare loop", "B", (*Cell).OwnBytes},
-	{"both", "user + kernel", "B", func(c *Cell, _ *result.Floor) (float64, bool) { return c.UserBytes() + c.KernelBytes(), true }},
+	{"turn", "delivery + next poll", "us", false, phaseOf(func(c *Cell) *Phase { return c.Turns })},
+	{"delivery", "delivery", "us", false, phaseOf(func(c *Cell) *Phase { return c.Deliveries })},
+	{"poll", "poll", "us", false, phaseOf(func(c *Cell) *Phase { return c.Polls })},
+	{"accept", "accept + first poll", "us", false, phaseOf(func(c *Cell) *Phase { return &c.Opening })},
+	{"user", "user", "B", true, func(c *Cell, _ *result.Floor) (float64, bool) { return c.UserBytes(), true }},
+	{"kernel", "kernel", "B", false, func(c *Cell, _ *result.Floor) (float64, bool) { return c.KernelBytes(), true }},
+	{"own", "kernel over the bare loop", "B", true, (*Cell).OwnBytes},
+	{"both", "user + kernel", "B", false, func(c *Cell, _ *result.Floor) (float64, bool) { return c.UserBytes() + c.KernelBytes(), true }},
+	{"load", "the load's, delivery + next poll", "us", false, loadOf},
+	{"threads", "ksoftirqd and kworkers, the same", "us", true, threadsOf},
+}
+
+// loadOf is the load's CPU a delivery with its next poll.
+func loadOf(c *Cell, _ *result.Floor) (float64, bool) {
+	if c.Turns == nil {
+		return 0, false
+	}
+	return c.Turns.Load, true
+}
+
+// threadsOf is what the kernel's own threads, which work for everybody, used
+// meanwhile.
+func threadsOf(c *Cell, _ *result.Floor) (float64, bool) {
+	if c.Turns == nil || c.Turns.CPU.Ksoftirqd == nil || c.Turns.CPU.Kworkers == nil {
+		return 0, false
+	}
+	return turns.Each(*c.Turns.CPU.Ksoftirqd+*c.Turns.CPU.Kworkers, c.Turns.Count), true
 }
 
 func phaseOf(phase func(c *Cell) *Phase) func(*Cell, *result.Floor) (float64, bool) {

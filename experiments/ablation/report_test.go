@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -234,7 +235,7 @@ func TestWrite(t *testing.T) {
 			t.Error("the table printed is not the one kept")
 		}
 	}
-	if n := strings.Count(files["summary.csv"], "\n"); n != 1+3*(len(metrics)-1) { // without a bare loop, nothing is over it
+	if n := strings.Count(files["summary.csv"], "\n"); n != 1+3*(len(metrics)-2) { // without a bare loop nothing is over it, and no kernel threads were seen
 		t.Errorf("%d lines:\n%s", n, files["summary.csv"])
 	}
 	if n := strings.Count(files["bench.txt"], "BenchmarkAblation/"); n != 18 {
@@ -261,6 +262,14 @@ func TestLeft(t *testing.T) {
 	want := guessBare(1000) + 2*4 + guessBare(100_000) + 4*d.Settings.guess(100_000)*4/guess
 	if got < want*0.999 || got > want*1.001 {
 		t.Errorf("%v s, want %v", got, want)
+	}
+}
+
+// TestOrder proves that rounds go there and back, so that over two of them each
+// subject stands as early as late.
+func TestOrder(t *testing.T) {
+	if there, back := order(0, 3), order(1, 3); !slices.Equal(there, []int{0, 1, 2}) || !slices.Equal(back, []int{2, 1, 0}) || !slices.Equal(order(2, 3), there) {
+		t.Errorf("%v %v", there, back)
 	}
 }
 

@@ -96,11 +96,7 @@ func (r *run) all(ctx context.Context) error {
 			}
 		}
 		for round := range r.o.rounds(size) {
-			for i := range r.subjects {
-				place := i
-				if round%2 == 1 {
-					place = len(r.subjects) - 1 - i
-				}
+			for _, place := range order(round, len(r.subjects)) {
 				if r.data.done(size, round, place) {
 					continue
 				}
@@ -111,6 +107,19 @@ func (r *run) all(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// order is that of the subjects in a round: there and back in turn, so that what
+// drifts falls on all.
+func order(round, subjects int) []int {
+	places := make([]int, subjects)
+	for i := range places {
+		places[i] = i
+	}
+	if round%2 == 1 {
+		slices.Reverse(places)
+	}
+	return places
 }
 
 // cell measures one cell and keeps it, or why it could not be measured. An error

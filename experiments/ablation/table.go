@@ -208,8 +208,8 @@ func (d *Data) others(w io.Writer, size int) {
 				rows[c.place] = make([]string, len(metrics)-1)
 			}
 			text := ratio(c.ratio)
-			if m.name == "own" || m.name == "user" { // near 0, a ratio says little
-				text = interval(c.difference) + " B"
+			if m.differs {
+				text = interval(c.difference) + " " + m.unit
 			}
 			if c.found() {
 				text = "**" + text + "**"
@@ -220,7 +220,7 @@ func (d *Data) others(w io.Writer, size int) {
 	if len(rows) < 2 {
 		return
 	}
-	fmt.Fprintf(w, "\nThe others against %s: ratios, of bytes that may be near 0 differences; **bold** where p by Holm over the column is below %.2f:\n\n", labels[0], significant)
+	fmt.Fprintf(w, "\nThe others against %s: ratios, and with a unit differences, of what may be near 0; **bold** where p by Holm over the column is below %.2f:\n\n", labels[0], significant)
 	fmt.Fprintf(w, "| subject |%s\n|---|%s\n", head, strings.Repeat("---:|", len(metrics)-1))
 	for place, label := range labels {
 		if cells := rows[place]; cells != nil && place > 0 {
