@@ -87,6 +87,21 @@ type cell struct {
 	meters  *turns.Meters
 }
 
+// portTries is how often something is begun at other ports where somebody else took
+// one meanwhile.
+const portTries = 3
+
+// atFreePorts calls do until no port was taken under it.
+func atFreePorts(do func() error) (err error) {
+	for range portTries {
+		var refused *turns.RefusedError
+		if err = do(); !errors.As(err, &refused) || !refused.PortTaken {
+			break
+		}
+	}
+	return err
+}
+
 // measure measures a cell. The error is a *turns.RefusedError where the server does
 // not start.
 func (o *Options) measure(ctx context.Context, subject Subject, size int) (out Cell, err error) {

@@ -74,16 +74,19 @@ type taker func(Subject) (refused string, err error)
 // needs, and one that it refuses beside the others is left out of all.
 func Choose(ctx context.Context, o Options) (Plan, error) {
 	return choose(uring.Switches, o.PlantedServer != "", func(s Subject) (string, error) {
-		p := turns.Pair{Kind: turns.Broadcast}
-		if err := p.FindDoors(&o.port); err != nil {
-			return "", err
-		}
-		err := o.startServer(ctx, &p, s, turns.ServerArgs(p.Doors, tryConnections)...)
+		err := atFreePorts(func() error {
+			p := turns.Pair{Kind: turns.Broadcast}
+			if err := p.FindDoors(&o.port); err != nil {
+				return err
+			}
+			err := o.startServer(ctx, &p, s, turns.ServerArgs(p.Doors, tryConnections)...)
+			return errors.Join(err, p.End(o.Force))
+		})
 		var refused *turns.RefusedError
-		if errors.As(err, &refused) {
+		if errors.As(err, &refused) && !refused.PortTaken {
 			return reason(refused), nil
 		}
-		return "", errors.Join(err, p.End(o.Force))
+		return "", err
 	})
 }
 

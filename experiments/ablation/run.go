@@ -127,7 +127,11 @@ func order(round, subjects int) []int {
 func (r *run) cell(ctx context.Context, size, round, place int) error {
 	subject := r.subjects[place]
 	r.order++
-	c, err := r.o.measure(ctx, subject, size)
+	var c Cell
+	err := atFreePorts(func() (err error) {
+		c, err = r.o.measure(ctx, subject, size)
+		return err
+	})
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -141,7 +145,7 @@ func (r *run) cell(ctx context.Context, size, round, place int) error {
 	}
 	f := Failed{Size: size, Round: round, Place: place, Subject: subject.String(), Reason: err.Error()}
 	var refused *turns.RefusedError
-	if errors.As(err, &refused) {
+	if errors.As(err, &refused) && !refused.PortTaken {
 		f.Refused, f.Reason = true, reason(refused)
 	}
 	fmt.Fprintf(r.o.Progress, "%d connections, round %d of %d: %s: FAILED: %s\n", size, round+1, r.o.rounds(size), f.Subject, f.Reason)
@@ -167,23 +171,14 @@ func (r *run) bare(ctx context.Context, size int) error {
 	if err := ladder.CheckMemory(size); err != nil {
 		return err
 	}
-	var p turns.Pair
-	if err := p.FindDoors(&r.o.port); err != nil {
-		return err
-	}
-	before, err := ladder.KernelAtRest(ctx)
-	if err != nil {
-		return err
-	}
 	var kernel sample.KernelDelta
-	a, err := floor.Accept(ctx, floor.AcceptOptions{
-		ServerArgv: r.o.Floor, Host: p.Doors.Host, Port: p.Doors.FirstPort, Ports: process.FrontPorts, Connections: size,
-		Held: func(ctx context.Context) error {
-			after, err := ladder.KernelAtRest(ctx)
-			kernel = after.Since(before)
-			return err
-		},
-	})
+	var a floor.AcceptResult
+	var err error
+	for range portTries { // somebody else may take a port meanwhile
+		if a, kernel, err = r.bareOnce(ctx, size); err == nil || ctx.Err() != nil {
+			break
+		}
+	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -195,6 +190,27 @@ func (r *run) bare(ctx context.Context, size int) error {
 		What: result.FloorAccept, Variant: "epoll, accept4", Loops: 1, Count: int64(a.Connections),
 		Seconds: a.Seconds, Rate: a.Rate, ServerCPU: &cpu, Kernel: &kernel,
 	}})
+}
+
+// bareOnce opens and holds them once.
+func (r *run) bareOnce(ctx context.Context, size int) (a floor.AcceptResult, kernel sample.KernelDelta, err error) {
+	var p turns.Pair
+	if err := p.FindDoors(&r.o.port); err != nil {
+		return a, kernel, err
+	}
+	before, err := ladder.KernelAtRest(ctx)
+	if err != nil {
+		return a, kernel, err
+	}
+	a, err = floor.Accept(ctx, floor.AcceptOptions{
+		ServerArgv: r.o.Floor, Host: p.Doors.Host, Port: p.Doors.FirstPort, Ports: process.FrontPorts, Connections: size,
+		Held: func(ctx context.Context) error {
+			after, err := ladder.KernelAtRest(ctx)
+			kernel = after.Since(before)
+			return err
+		},
+	})
+	return a, kernel, err
 }
 
 // missing counts the cells that are to be measured.

@@ -52,6 +52,8 @@ func ServerArgs(d process.Doors, connections int) []string {
 type RefusedError struct {
 	Err   error
 	Lines []string // the last of its log
+	// PortTaken: somebody else took a port since FindDoors found it free.
+	PortTaken bool
 }
 
 func (e *RefusedError) Error() string {
@@ -59,6 +61,9 @@ func (e *RefusedError) Error() string {
 }
 
 func (e *RefusedError) Unwrap() error { return e.Err }
+
+// exitListen is the exit code of a server that could not listen.
+const exitListen = 3
 
 // StartServer starts a server at the pair's doors and waits until it answers. The
 // error is a *RefusedError where it ends instead.
@@ -71,7 +76,8 @@ func (p *Pair) StartServer(ctx context.Context, path string, args []string, logP
 		return err == nil || ctx.Err() != nil
 	})
 	if err != nil && p.Server.Gone() {
-		return &RefusedError{err, p.Server.Failure().LastLines}
+		f := p.Server.Failure()
+		return &RefusedError{err, f.LastLines, f.ExitStatus != nil && *f.ExitStatus == exitListen}
 	}
 	return errors.Join(err, context.Cause(ctx))
 }
