@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"c1000k/experiments/ladder"
 	"c1000k/experiments/turns"
 	"c1000k/uring"
 )
@@ -65,21 +66,23 @@ var (
 	controlPlanted = Subject{Engine: "uring", Spin: time.Microsecond, Planted: true}
 )
 
-// taker says why a server does not start with a subject; "" where it does.
-type taker func(Subject) (refused string, err error)
+// taker says why a server for so many connections does not start with a subject; ""
+// where it does.
+type taker func(s Subject, size int) (refused string, err error)
 
 // Choose makes the default list: each choice of the io_uring engine by itself, all
 // of them together, and the controls. The server itself is asked which of them it
-// takes: a choice that it refuses alone is measured with the one other that it
-// needs, and one that it refuses beside the others is left out of all.
+// takes, at the sizes of o: a choice that it refuses alone is measured with the one
+// other that it needs, and one that it refuses beside the others is left out of all;
+// where that differs by size, there is a subject of all for each.
 func Choose(ctx context.Context, o Options) (Plan, error) {
-	return choose(uring.Switches, o.PlantedServer != "", func(s Subject) (string, error) {
+	return choose(uring.Switches, o.Sizes, o.PlantedServer != "", func(s Subject, size int) (string, error) {
 		err := atFreePorts(func() error {
 			p := turns.Pair{Kind: turns.Broadcast}
 			if err := p.FindDoors(&o.port); err != nil {
 				return err
 			}
-			err := o.startServer(ctx, &p, s, turns.ServerArgs(p.Doors, tryConnections)...)
+			err := o.startServer(ctx, &p, s, turns.ServerArgs(p.Doors, size)...)
 			return errors.Join(err, p.End(o.Force))
 		})
 		var refused *turns.RefusedError
@@ -90,11 +93,9 @@ func Choose(ctx context.Context, o Options) (Plan, error) {
 	})
 }
 
-// tryConnections is the size of a server that is only asked what it takes.
-const tryConnections = 1000
-
-func choose(switches []uring.Switch, planted bool, takes taker) (p Plan, err error) {
-	var all []string // NAME=VALUE of every switch
+func choose(switches []uring.Switch, sizes []int, planted bool, takes taker) (p Plan, err error) {
+	least := slices.Min(sizes) // what is refused at some size only is a row there
+	var all []string           // NAME=VALUE of every switch
 	p.Subjects = slices.Clone(controlsBefore)
 	for _, s := range switches {
 		for _, choice := range alternatives(s) {
@@ -102,27 +103,32 @@ func choose(switches []uring.Switch, planted bool, takes taker) (p Plan, err err
 		}
 	}
 	for _, choice := range all {
-		s, note, err := alone(choice, all, takes)
+		s, note, err := alone(choice, all, least, takes)
 		if err != nil {
 			return p, err
 		}
 		if note != "" {
 			p.LeftOut = append(p.LeftOut, note)
 		}
-		if s != nil {
-			p.Subjects = append(p.Subjects, *s)
+		p.Subjects = append(p.Subjects, s)
+	}
+	for _, size := range sizes {
+		together, notes, err := together(switches, size, takes)
+		if err != nil {
+			return p, err
+		}
+		for _, note := range notes {
+			if !slices.Contains(p.LeftOut, note) {
+				p.LeftOut = append(p.LeftOut, note)
+			}
+		}
+		same := func(s Subject) bool { return s.String() == together.String() }
+		if len(together.Choices) > 1 && !slices.ContainsFunc(p.Subjects, same) {
+			p.Subjects = append(p.Subjects, together)
 		}
 	}
-	together, notes, err := together(switches, takes)
-	if err != nil {
-		return p, err
-	}
-	p.LeftOut = append(p.LeftOut, notes...)
-	if len(together.Choices) > 1 {
-		p.Subjects = append(p.Subjects, together)
-	}
 	for _, s := range controlsAfter {
-		refused, err := takes(s)
+		refused, err := takes(s, least)
 		if err != nil {
 			return p, err
 		}
@@ -139,25 +145,25 @@ func choose(switches []uring.Switch, planted bool, takes taker) (p Plan, err err
 }
 
 // alone is the subject that has one choice, and if it must another that this one
-// needs; nil where the server takes neither. The note says what was refused.
-func alone(choice string, all []string, takes taker) (s *Subject, note string, err error) {
+// needs; the note says so. Where the server takes neither, its row will say why.
+func alone(choice string, all []string, size int, takes taker) (s Subject, note string, err error) {
 	one := Subject{Engine: "uring", Choices: []string{choice}}
-	refused, err := takes(one)
+	refused, err := takes(one, size)
 	if err != nil || refused == "" {
-		return &one, "", err
+		return one, "", err
 	}
 	for _, other := range all {
 		if switchOf(other) == switchOf(choice) {
 			continue
 		}
 		two := Subject{Engine: "uring", Choices: []string{choice, other}}
-		if not, err := takes(two); err != nil {
-			return nil, "", err
+		if not, err := takes(two, size); err != nil {
+			return one, "", err
 		} else if not == "" {
-			return &two, fmt.Sprintf("%s is measured with %s, for alone it is refused: %s", choice, other, refused), nil
+			return two, fmt.Sprintf("%s is measured with %s, for alone it is refused: %s", choice, other, refused), nil
 		}
 	}
-	return nil, fmt.Sprintf("%s is refused: %s", choice, refused), nil
+	return one, "", nil
 }
 
 func switchOf(choice string) string {
@@ -167,7 +173,7 @@ func switchOf(choice string) string {
 
 // together is the subject with every switch off, in their order, less what the
 // server refuses beside those before.
-func together(switches []uring.Switch, takes taker) (s Subject, leftOut []string, err error) {
+func together(switches []uring.Switch, size int, takes taker) (s Subject, leftOut []string, err error) {
 	s.Engine = "uring"
 	for _, sw := range switches {
 		choice := off(sw)
@@ -177,13 +183,13 @@ func together(switches []uring.Switch, takes taker) (s Subject, leftOut []string
 		}
 		more := s
 		more.Choices = append(slices.Clone(s.Choices), choice)
-		refused, err := takes(more)
+		refused, err := takes(more, size)
 		if err != nil {
 			return s, nil, err
 		}
 		if refused != "" {
-			leftOut = append(leftOut, fmt.Sprintf("%s is not in the subject of all, where beside %s it is refused: %s",
-				choice, strings.Join(s.Choices, ","), refused))
+			leftOut = append(leftOut, fmt.Sprintf("%s is not in the subject of all for %s connections, where beside %s it is refused: %s",
+				choice, ladder.Grouped(size), strings.Join(s.Choices, ","), refused))
 			continue
 		}
 		s = more

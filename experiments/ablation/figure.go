@@ -5,6 +5,7 @@ import (
 	"image/color"
 	"io"
 	"slices"
+	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -13,6 +14,7 @@ import (
 
 	"c1000k/experiments/ladder"
 	"c1000k/experiments/report"
+	"c1000k/experiments/stats"
 )
 
 // The size of a panel: the subjects stand below each other.
@@ -29,15 +31,15 @@ var (
 	lineInk  = color.RGBA{R: 0x33, G: 0x36, B: 0x3b, A: 0xff}
 )
 
-// Figure draws each subject against the first one at a size: the ratio of CPU a
-// delivery with its next poll, and the difference in user and kernel bytes, with
-// their intervals. Where no messages were sent the ratio is of an accept.
+// Figure draws each subject against the first one at a size: by how many per cent
+// its CPU a delivery with its next poll is more, and the difference in user and kernel
+// bytes, with their intervals. Where no messages were sent the CPU is of an accept.
 func Figure(w io.Writer, d *Data, size int) error {
 	cpu := metrics[0]
 	if !d.sends(size) {
 		cpu = metricNamed("accept")
 	}
-	left, err := d.panel(size, cpu, fmt.Sprintf("CPU: %s, %s connections", cpu.title, ladder.Grouped(size)), "times that of "+d.Subjects[0], true)
+	left, err := d.panel(size, cpu, fmt.Sprintf("CPU: %s, %s connections", cpu.title, ladder.Grouped(size)), "% more than "+d.Subjects[0], true)
 	if err != nil {
 		return err
 	}
@@ -59,16 +61,13 @@ func (d *Data) panel(size int, m metric, title, unit string, ofRatio bool) (*plo
 	report.Style(made)
 	made.Title.Text, made.X.Label.Text = title, unit
 	made.Title.Padding = vg.Points(8)
-	neutral := 0.0
-	if ofRatio {
-		neutral = 1
-	}
+	made.Y.Padding = vg.Points(8)
 	var pale, found intervals
-	low, high := neutral, neutral
+	low, high := 0.0, 0.0
 	for _, c := range d.compare(m, size) {
 		i := c.difference
 		if ofRatio {
-			i = c.ratio
+			i = percent(c.ratio)
 		}
 		if i.N == 0 {
 			continue
@@ -90,19 +89,42 @@ func (d *Data) panel(size int, m metric, title, unit string, ofRatio bool) (*plo
 			return nil, err
 		}
 	}
-	line, err := plotter.NewLine(plotter.XYs{{X: neutral, Y: -0.5}, {X: neutral, Y: float64(len(d.Subjects)) - 0.5}})
+	line, err := plotter.NewLine(plotter.XYs{{X: 0, Y: -0.5}, {X: 0, Y: float64(len(d.Subjects)) - 0.5}})
 	if err != nil {
 		return nil, err
 	}
 	line.Color, line.Width, line.Dashes = lineInk, vg.Points(0.8), []vg.Length{vg.Points(1.5), vg.Points(2)}
 	made.Add(line)
 	labels := Labels(d.Subjects)
+	for i, label := range labels {
+		labels[i] = short(label)
+	}
 	slices.Reverse(labels)
 	made.NominalY(labels...)
 	made.Y.Min, made.Y.Max = -0.5, float64(len(d.Subjects))-0.5
 	room := max((high-low)*0.06, 1e-3)
 	made.X.Min, made.X.Max = low-room, high+room
 	return made, nil
+}
+
+// percent is by how many per cent a ratio is more than 1.
+func percent(i stats.Interval) stats.Interval {
+	for _, v := range []*float64{&i.Median, &i.Low, &i.High} {
+		*v = (*v - 1) * 100
+	}
+	return i
+}
+
+// mostLabel is how many letters a label has room for.
+const mostLabel = 34
+
+// short leaves out of a long label all choices but the first.
+func short(label string) string {
+	first, others, ok := strings.Cut(label, ",")
+	if len(label) <= mostLabel || !ok {
+		return label
+	}
+	return fmt.Sprintf("%s and %d more", first, strings.Count(others, ",")+1)
 }
 
 func addIntervals(made *plot.Plot, set intervals, ink color.Color) error {

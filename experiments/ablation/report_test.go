@@ -204,7 +204,7 @@ func TestLog(t *testing.T) {
 // for each size, and that the summary has a line for each figure of each subject.
 func TestWrite(t *testing.T) {
 	dir := t.TempDir()
-	d := synthetic(6, []string{"uring", "uring:batch=1", "uring+1us"}, []float64{8, 9, 10}, []float64{130, 131, 132})
+	d := synthetic(6, []string{"uring", "uring:batch=1", "uring:accept=single,batch=1,minwait=1us,level=6.1"}, []float64{8, 9, 10}, []float64{130, 131, 132})
 	l, err := newLog(dir, d.Header)
 	if err != nil {
 		t.Fatal(err)
@@ -241,8 +241,10 @@ func TestWrite(t *testing.T) {
 	if n := strings.Count(files["bench.txt"], "BenchmarkAblation/"); n != 18 {
 		t.Errorf("%d lines:\n%s", n, files["bench.txt"])
 	}
-	if !strings.Contains(files["figure-1000.svg"], "uring:batch=1") {
-		t.Error(files["figure-1000.svg"])
+	for _, label := range []string{"uring:batch=1<", "uring:accept=single and 3 more<", "% more than uring"} {
+		if !strings.Contains(files["figure-1000.svg"], label) {
+			t.Errorf("%q is not in\n%s", label, files["figure-1000.svg"])
+		}
 	}
 }
 

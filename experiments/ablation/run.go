@@ -68,7 +68,7 @@ func (o *Options) header() (h Header, err error) {
 	}
 	if slices.ContainsFunc(subjects, func(s Subject) bool { return s.Planted }) {
 		if o.PlantedServer == "" {
-			return h, errors.New("a subject has a planted cost, and there is no server with the tag plant (--planted-server)")
+			return h, errors.New("a subject has a planted cost, and there is no server with the tag plant (--plant-server)")
 		}
 		if h.PlantedHash, err = sample.HashFile(o.PlantedServer); err != nil {
 			return h, err

@@ -60,23 +60,23 @@ var switches = []uring.Switch{
 
 // TestChoose proves that the default list has each other choice alone, all of them
 // but what adds something, and the controls; that a choice which needs another is
-// measured with it, and that what is refused is told and no subject.
+// measured with it, and what is refused beside the others is left out of all and told.
 func TestChoose(t *testing.T) {
-	refuses := func(s Subject) (string, error) {
+	refuses := func(s Subject, size int) (string, error) {
 		has := func(c string) bool { return slices.Contains(s.Choices, c) }
 		switch {
 		case has("recv=epoll") && !has("fds=plain"):
 			return "the waiting by epoll needs plain descriptors", nil
 		case has("sqpoll=on"):
 			return "no thread for it", nil
-		case has("fds=plain") && has("recv=multishot"):
-			return "not both", nil
+		case has("fds=plain") && size > 20_000:
+			return "one table is too small", nil
 		case has("trigger=level"):
 			return "unknown flag --epoll", nil
 		}
 		return "", nil
 	}
-	p, err := choose(switches, true, refuses)
+	p, err := choose(switches, []int{18_000, 200_000}, true, refuses)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,21 +86,22 @@ func TestChoose(t *testing.T) {
 	}
 	want := []string{
 		"uring", "uring", "uring:recv=multishot", "uring:recv=epoll,fds=plain", "uring:batch=1", "uring:fds=plain",
-		"uring:taskrun=cooperative", "uring:taskrun=default", "uring:recv=multishot,batch=1,taskrun=default", "epoll", "uring+1us",
+		"uring:taskrun=cooperative", "uring:taskrun=default", "uring:sqpoll=on",
+		"uring:recv=multishot,batch=1,fds=plain,taskrun=default", "uring:recv=multishot,batch=1,taskrun=default", "epoll", "uring+1us",
 	}
 	if !slices.Equal(texts, want) {
 		t.Errorf("%q", texts)
 	}
 	notes := strings.Join(p.LeftOut, "\n")
 	for _, text := range []string{
-		"recv=epoll is measured with fds=plain", "needs plain descriptors", "sqpoll=on is refused: no thread", "sqpoll has no choice with less",
-		"fds=plain is not in the subject of all", "not both", "epoll:trigger=level: unknown flag",
+		"recv=epoll is measured with fds=plain", "needs plain descriptors", "sqpoll has no choice with less",
+		"fds=plain is not in the subject of all for 200,000 connections", "table is too small", "epoll:trigger=level: unknown flag",
 	} {
 		if !strings.Contains(notes, text) {
 			t.Errorf("%q is not told:\n%s", text, notes)
 		}
 	}
-	p, err = choose(switches, false, func(Subject) (string, error) { return "", context.Canceled })
+	p, err = choose(switches, []int{1}, false, func(Subject, int) (string, error) { return "", context.Canceled })
 	if err == nil {
 		t.Errorf("%+v", p)
 	}
@@ -109,7 +110,7 @@ func TestChoose(t *testing.T) {
 // TestChooseAll proves that every switch that the engine has is in the default list:
 // a new one comes into it by itself.
 func TestChooseAll(t *testing.T) {
-	p, err := choose(uring.Switches, false, func(Subject) (string, error) { return "", nil })
+	p, err := choose(uring.Switches, []int{1}, false, func(Subject, int) (string, error) { return "", nil })
 	if err != nil {
 		t.Fatal(err)
 	}

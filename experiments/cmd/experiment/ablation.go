@@ -163,7 +163,7 @@ func (c *ablationCommand) complete(e *environment, o *ablation.Options, s ablati
 	}
 	defer os.RemoveAll(logs)
 	asked := *o
-	asked.Dir = logs
+	asked.Dir, asked.Settings = logs, usual
 	plan, err := ablation.Choose(e.ctx, asked)
 	if err != nil {
 		return usual, err
