@@ -98,9 +98,7 @@ func choose(switches []uring.Switch, sizes []int, planted bool, takes taker) (p 
 	var all []string           // NAME=VALUE of every switch
 	p.Subjects = slices.Clone(controlsBefore)
 	for _, s := range switches {
-		for _, choice := range alternatives(s) {
-			all = append(all, choice)
-		}
+		all = append(all, alternatives(s)...)
 	}
 	for _, choice := range all {
 		s, note, err := alone(choice, all, least, takes)
