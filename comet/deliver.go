@@ -104,6 +104,7 @@ func (l *Loop) stays(r *conn) bool { return r.mode().Streams() || r.busy() }
 // brings. l.msgs are the messages before it, numbered from missed on, if that
 // is not 0.
 func (l *Loop) dismiss(h uint32, r *conn, name []byte, e *hub.Entry, missed uint64) {
+	plant.Spin()
 	l.n.delivered++
 	if missed != 0 {
 		l.makeUp(h, r, name, missed)

@@ -120,6 +120,7 @@ func (l *Loop) walkSend(h uint32, r *conn, missed uint64) {
 		l.dismiss(h, r, l.walkName, &w.entry, missed)
 		return
 	}
+	plant.Spin()
 	l.n.delivered++
 	l.sendShared(h, r, &w.shared[wire.ModePoll], func() {
 		l.composeHeld(r, l.message(l.walkName, w.entry.Seq, w.entry.Msg))

@@ -71,7 +71,8 @@ grouped() {
 
 # c1000k_build builds the server and the experiments and names their folder in
 # BUILD: in the user's cache, apart for each clone. What is built already costs
-# a second.
+# a second. With the argument plant the server is built once more, as comet-plant,
+# with the tag by which it can have planted costs.
 c1000k_build() {
 	command -v go >/dev/null 2>&1 ||
 		die "Go is not installed (or not on PATH), and the programs are built from source: version $(sed -n 's/^go //p' go.mod) or later is needed"
@@ -82,5 +83,7 @@ c1000k_build() {
 	git rev-parse HEAD >/dev/null 2>&1 || stamp=-buildvcs=false
 	say "building comet and experiment with $(go env GOVERSION) into $BUILD"
 	go build $stamp -o "$BUILD/" ./comet/cmd/comet ./experiments/cmd/experiment ||
+		die "the build failed, see above"
+	[ "${1:-}" != plant ] || go build $stamp -tags plant -o "$BUILD/comet-plant" ./comet/cmd/comet ||
 		die "the build failed, see above"
 }

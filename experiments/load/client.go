@@ -223,6 +223,18 @@ func (c *Client) CloseAll(ctx context.Context, progress func(Progress)) (CloseRe
 	return value(e.Close), err
 }
 
+// Withhold has no poll follow a reply; see Generator.Withhold.
+func (c *Client) Withhold(ctx context.Context) error {
+	_, err := c.Do(ctx, Command{Do: DoWithhold}, nil)
+	return err
+}
+
+// Repoll sends what was withheld; see Generator.Repoll.
+func (c *Client) Repoll(ctx context.Context) (RepollResult, error) {
+	e, err := c.Do(ctx, Command{Do: DoRepoll}, nil)
+	return value(e.Repoll), err
+}
+
 // Ceiling measures the load's own limit, in the load's process; see Ceiling.
 func (c *Client) Ceiling(ctx context.Context, o CeilingOptions) (CeilingResult, error) {
 	e, err := c.Do(ctx, Command{Do: DoCeiling, To: o.Connections, Seconds: o.Duration.Seconds()}, nil)

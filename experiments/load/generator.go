@@ -44,6 +44,8 @@ type Generator struct {
 	operations  uint32
 	numbers     []uint32 // of each channel's next message, where the load gives them: with nchan
 
+	withhold atomic.Bool // no poll follows a reply
+
 	// Opening: how many a second from when on, how many were begun since, and
 	// whether the server's accept queues are too full to go on.
 	openRate  atomic.Uint64 // bits of a float64; 0: no limit

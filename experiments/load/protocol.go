@@ -9,6 +9,8 @@ const (
 	DoCounts    = "counts"    // what was seen so far
 	DoClose     = "close"     // close all connections
 	DoCeiling   = "ceiling"   // To, Seconds: what this load can do at best; To connections of its own
+	DoWithhold  = "withhold"  // from now on no poll follows a reply
+	DoRepoll    = "repoll"    // send what was withheld, and withhold no more
 	DoStop      = "stop"      // end what is being done, with the result so far; without effect otherwise
 	DoQuit      = "quit"      // end the process, as the end of the input does
 )
@@ -47,6 +49,7 @@ type Event struct {
 	Counts    *Counts          `json:"counts,omitempty"`
 	Close     *CloseResult     `json:"close,omitempty"`
 	Ceiling   *CeilingResult   `json:"ceiling,omitempty"`
+	Repoll    *RepollResult    `json:"repoll,omitempty"`
 }
 
 // Ready says how the load is laid out.

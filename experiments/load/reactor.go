@@ -16,6 +16,7 @@ const (
 	eventBatch  = 512      // events taken from the kernel at a time
 	openBurst   = 32       // connections opened between two looks at the events
 	closeBurst  = 256      // connections closed between two looks
+	resumeBurst = 256      // connections looked at for a withheld poll between two looks
 	readBytes   = 64 << 10 // read at a time; a reply normally fits
 	mostPending = 256      // handshakes under way and connects to be tried again
 	keptBorrow  = 64 << 10 // a larger buffer is not kept for the next partial reply
@@ -34,23 +35,25 @@ const wakeSlot = ^uint32(0)
 // reactor is a thread and the connections it owns. The fields of the first group
 // are for any thread, the others for its own alone.
 type reactor struct {
-	gen     *Generator
-	index   int
-	wakeFd  int
-	tid     atomic.Int32
-	target  atomic.Int64 // connections that shall have been opened
-	active  atomic.Bool  // and shall be now
-	closing atomic.Bool
-	ending  atomic.Bool
-	turns   atomic.Uint64
-	tally   tally
-	failure atomic.Pointer[error] // why it cannot open more
-	arrival arrivals              // written while an operation runs, read when it is over
-	thread  *fdtable.Thread
+	gen      *Generator
+	index    int
+	wakeFd   int
+	tid      atomic.Int32
+	target   atomic.Int64 // connections that shall have been opened
+	active   atomic.Bool  // and shall be now
+	closing  atomic.Bool
+	resuming atomic.Bool // withheld polls shall be sent now
+	ending   atomic.Bool
+	turns    atomic.Uint64
+	tally    tally
+	failure  atomic.Pointer[error] // why it cannot open more
+	arrival  arrivals              // written while an operation runs, read when it is over
+	thread   *fdtable.Thread
 
 	poller   *rawnet.Poller
 	records  []record
 	opened   int           // slots used
+	resumed  int           // of them, those looked at for a withheld poll
 	busy     bool          // events follow each other closely
 	waited   time.Duration // when the last long wait ended
 	op       *operation
@@ -136,6 +139,9 @@ func (r *reactor) turn() error {
 			r.handle(slot, events)
 		}
 	}
+	if r.resuming.Load() {
+		r.resumeSome()
+	}
 	if r.closing.Load() {
 		r.closeSome()
 	} else {
@@ -166,7 +172,7 @@ func (r *reactor) wait() (int, error) {
 // timeoutMs is how long the next turn may wait for events.
 func (r *reactor) timeoutMs() int {
 	switch {
-	case r.closing.Load():
+	case r.closing.Load(), r.resuming.Load():
 		return 0
 	case r.opening():
 		if r.gen.mayOpen() {
@@ -211,7 +217,7 @@ func (r *reactor) closeSome() {
 		case stateHeld:
 			r.leave(c)
 			fallthrough
-		case stateConnecting, stateIdle:
+		case stateConnecting, stateIdle, stateWithheld:
 			rawnet.Close(int(c.fd))
 		}
 		if c.borrow != 0 {

@@ -128,6 +128,10 @@ func (r *reactor) consume(slot uint32, c *record, data []byte, now time.Duration
 		c.state = stateIdle
 		return true
 	}
+	if r.gen.withhold.Load() {
+		r.withholdPoll(c)
+		return true
+	}
 	return r.poll(slot, c)
 }
 

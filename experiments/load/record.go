@@ -8,6 +8,7 @@ const (
 	stateConnecting              // the handshake is not over
 	stateHeld                    // a poll is not answered
 	stateIdle                    // open, but the server refused to hold its poll
+	stateWithheld                // open, and its next poll is kept back until Repoll
 	stateDead                    // ended; not opened again
 )
 

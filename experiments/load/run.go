@@ -145,6 +145,11 @@ func (s *session) carryOut(ctx context.Context, c Command) Event {
 	case DoClose:
 		e.Close = new(CloseResult)
 		*e.Close, err = s.gen.CloseAll(ctx, report)
+	case DoWithhold:
+		s.gen.Withhold()
+	case DoRepoll:
+		e.Repoll = new(RepollResult)
+		*e.Repoll, err = s.gen.Repoll(ctx)
 	case DoCeiling:
 		e.Ceiling = new(CeilingResult)
 		*e.Ceiling, err = Ceiling(ctx, CeilingOptions{

@@ -174,7 +174,12 @@ func writeFigure(w io.Writer, panels []panel) error {
 		}
 		plots[i] = made
 	}
-	canvas := vgsvg.NewWith(vgsvg.UseWH(panelWidth*vg.Length(len(plots)), panelHeight))
+	return Draw(w, plots, panelWidth, panelHeight)
+}
+
+// Draw draws plots of one size beside each other as SVG.
+func Draw(w io.Writer, plots []*plot.Plot, width, height vg.Length) error {
+	canvas := vgsvg.NewWith(vgsvg.UseWH(width*vg.Length(len(plots)), height))
 	area := draw.New(canvas)
 	area.SetColor(paper)
 	area.Fill(area.Rectangle.Path())
@@ -204,7 +209,7 @@ func (p panel) plot() (*plot.Plot, error) {
 	made.X.Label.Text = "held connections"
 	made.Y.Label.Text = p.unit
 	made.Y.Min, made.X.Min = 0, 0
-	style(made)
+	Style(made)
 	grid := plotter.NewGrid()
 	grid.Vertical.Width = 0
 	grid.Horizontal.Color = faint
@@ -260,8 +265,8 @@ func (p panel) addLevel(made *plot.Plot, right float64) {
 	made.Legend.Add(p.levelName, level)
 }
 
-// style sets fonts and ink.
-func style(made *plot.Plot) {
+// Style sets fonts and ink as in all figures.
+func Style(made *plot.Plot) {
 	sans := func(size float64) font.Font {
 		return font.Font{Typeface: "Liberation", Variant: "Sans", Size: vg.Points(size)}
 	}

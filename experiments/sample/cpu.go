@@ -92,6 +92,37 @@ func (c CPU) Since(earlier CPU) CPUDelta {
 	}
 }
 
+// Plus returns what was used in both times together. Threads are those of the later.
+func (d CPUDelta) Plus(later CPUDelta) CPUDelta {
+	m, l := d.Machine, later.Machine
+	return CPUDelta{
+		Wall:         d.Wall + later.Wall,
+		Process:      d.Process + later.Process,
+		ProcessClock: d.ProcessClock + later.ProcessClock,
+		IOWorkers:    d.IOWorkers + later.IOWorkers,
+		Threads:      later.Threads,
+		Ksoftirqd:    total(d.Ksoftirqd, later.Ksoftirqd),
+		Kworkers:     total(d.Kworkers, later.Kworkers),
+		Machine: MachineCPU{
+			User: m.User + l.User, System: m.System + l.System,
+			IRQ: m.IRQ + l.IRQ, SoftIRQ: m.SoftIRQ + l.SoftIRQ,
+			Idle: m.Idle + l.Idle, IOWait: m.IOWait + l.IOWait, Steal: m.Steal + l.Steal,
+		},
+	}
+}
+
+// total is the sum of what is known.
+func total(a, b *time.Duration) *time.Duration {
+	if a == nil {
+		return b
+	}
+	if b == nil {
+		return a
+	}
+	sum := *a + *b
+	return &sum
+}
+
 func difference(now, earlier *time.Duration) *time.Duration {
 	if now == nil || earlier == nil {
 		return nil

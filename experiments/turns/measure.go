@@ -7,18 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
-	"strings"
-	"time"
 
 	"c1000k/experiments/floor"
-	"c1000k/experiments/ladder"
-	"c1000k/experiments/load"
-	"c1000k/experiments/process"
 	"c1000k/experiments/sample"
 )
 
@@ -59,10 +53,6 @@ type Options struct {
 // warmup is how many messages each cell gets before the measured ones: the first
 // makes the channels' histories and the stacks' memory.
 const warmup = 3
-
-// settle is how long after a message is over CPU is read: by then all loops have
-// read what their connections sent.
-const settle = 100 * time.Millisecond
 
 // Header is the first line of the data.
 type Header struct {
@@ -118,14 +108,14 @@ func Measure(ctx context.Context, o Options) ([]Cell, error) {
 		return nil, err
 	}
 	var all []Cell
-	port := firstPort
+	port := 0
 	for round := range o.Rounds {
 		subjects := slices.Clone(o.Subjects)
 		if round%2 == 1 {
 			slices.Reverse(subjects)
 		}
 		for _, subject := range subjects {
-			c := &cell{o: o, subject: subject}
+			c := &cell{o: o, subject: subject, Pair: Pair{Kind: o.Kind, Bare: slices.Contains(floor.Turns, subject)}}
 			result, err := c.measure(ctx, &port)
 			if err != nil {
 				return all, fmt.Errorf("%s in round %d: %w", subject, round+1, err)
@@ -142,153 +132,59 @@ func Measure(ctx context.Context, o Options) ([]Cell, error) {
 	return all, nil
 }
 
-// firstPort is where doors are looked for; the next server takes the next.
-const firstPort = 8000
-
-// cell is one server with its load.
+// cell is one server with its load, and what is asked of it.
 type cell struct {
+	Pair
 	o       Options
 	subject string
-	doors   process.Doors
-	server  *process.Process
-	load    *load.Client
 }
 
 func (c *cell) measure(ctx context.Context, port *int) (r Cell, err error) {
-	if c.doors, *port, err = process.FindDoors(*port); err != nil {
-		if c.doors, *port, err = process.FindDoors(firstPort); err != nil {
-			return r, err
-		}
+	if err := c.FindDoors(port); err != nil {
+		return r, err
 	}
-	defer func() { err = errors.Join(err, c.end()) }()
+	defer func() { err = errors.Join(err, c.End(c.o.Force)) }()
 	if err := c.start(ctx); err != nil {
 		return r, err
 	}
-	if _, err := c.load.Open(ctx, c.o.Connections, 0, nil); err != nil {
+	if _, err := c.Load.Open(ctx, c.o.Connections, 0, nil); err != nil {
 		return r, err
 	}
 	for range warmup {
-		if _, err := c.message(ctx); err != nil {
+		if _, err := c.Message(ctx); err != nil {
 			return r, err
 		}
 	}
-	return c.meter(ctx)
+	m, err := c.Meter(ctx, c.o.Messages)
+	if err != nil {
+		return r, err
+	}
+	n := int64(c.o.Messages) * int64(c.o.Connections)
+	return Cell{
+		Version: version, Kind: c.o.Kind, Subject: c.subject, Loops: m.After.Loops, Rings: m.After.Rings,
+		Connections: c.o.Connections, Messages: c.o.Messages, Deliveries: n,
+		Server: Each(m.Server.Process, n), Load: Each(m.Load.Process, n), Last: m.Last,
+		Counters: Counted(m.Before, m.After, n), Machine: m.Server.Machine,
+	}, nil
 }
 
 // start starts the server and the load.
-func (c *cell) start(ctx context.Context) (err error) {
-	path, args := c.o.Server, []string{
-		"--engine=" + c.subject, "--front=" + c.doors.FrontFlag(), "--admin=" + c.doors.AdminAddr(), "--debug=" + c.doors.DebugAddr(),
-		"--polling-timeout=1h", "--drain-timeout=0", "--max-connections=" + strconv.Itoa(c.o.Connections+serverSpare),
-	}
+func (c *cell) start(ctx context.Context) error {
+	path, args := c.o.Server, append([]string{"--engine=" + c.subject}, ServerArgs(c.Doors, c.o.Connections)...)
 	if c.o.Loops > 0 {
 		args = append(args, "--loops="+strconv.Itoa(c.o.Loops))
 	}
-	if c.bare() {
+	if c.Bare {
 		path, args = c.o.Floor[0], append(slices.Clone(c.o.Floor[1:]),
-			"--front="+c.doors.FrontFlag(), "--admin="+c.doors.AdminAddr(),
+			"--front="+c.Doors.FrontFlag(), "--admin="+c.Doors.AdminAddr(),
 			"--connections="+strconv.Itoa(c.o.Connections), "--way="+c.subject,
 			"--loops="+strconv.Itoa(cmp.Or(c.o.Loops, runtime.NumCPU())))
 		if c.o.Kind == Stream {
 			args = append(args, "--stream")
 		}
 	}
-	if c.server, err = process.Start(path, args, filepath.Join(c.o.Dir, "server.log"), nil); err != nil {
+	if err := c.StartServer(ctx, path, args, filepath.Join(c.o.Dir, "server.log")); err != nil {
 		return err
 	}
-	err = c.server.Await(func() bool {
-		_, err := process.AskInfo(ctx, c.doors)
-		return err == nil || ctx.Err() != nil
-	})
-	if err != nil && c.server.Gone() {
-		return fmt.Errorf("the server does not start: %w: %s", err, strings.Join(c.server.Failure().LastLines, "; "))
-	}
-	if err = errors.Join(err, context.Cause(ctx)); err != nil {
-		return err
-	}
-	subscribers := 0 // all on one channel
-	if c.o.Kind == Broadcast && !c.bare() {
-		subscribers = 1
-	}
-	argv := ladder.LoadArgs(c.o.Load, c.doors, c.o.Connections, subscribers)
-	if c.o.Kind == Stream {
-		argv = append(argv, "--stream")
-	}
-	c.load, err = load.Start(ctx, argv, os.Stderr)
-	return err
-}
-
-// serverSpare is how many connections the server may hold beside the load's.
-const serverSpare = 64
-
-// bare says that the subject is a way of the floor.
-func (c *cell) bare() bool { return slices.Contains(floor.Turns, c.subject) }
-
-// message sends one message and returns when all have it, and have polled again
-// where they poll, with the seconds to the last delivery.
-func (c *cell) message(ctx context.Context) (last float64, err error) {
-	if c.o.Kind == Broadcast {
-		r, err := c.load.Broadcast(ctx, load.BroadcastOptions{Count: 1, Admin: c.doors.AdminAddr()}, nil)
-		if err == nil && !r.Clean() {
-			err = fmt.Errorf("a broadcast was not delivered as it must be: %+v", r.Counts)
-		}
-		if err != nil {
-			return 0, err
-		}
-		return r.Rounds[0].Last, nil
-	}
-	r, err := c.load.Push(ctx, load.PushOptions{Count: 1, Seed: 1, Admin: c.doors.AdminAddr()}, nil)
-	if err == nil && !r.Clean() {
-		err = fmt.Errorf("a push was not delivered as it must be: %d missing, %+v", r.Missing, r.Counts)
-	}
-	return r.Seconds, err
-}
-
-// meter sends the messages that count.
-func (c *cell) meter(ctx context.Context) (r Cell, err error) {
-	server, err := sample.NewCPUMeter(c.server.PID())
-	if err != nil {
-		return r, err
-	}
-	defer server.Close()
-	loaded, err := sample.NewCPUMeter(c.load.PID())
-	if err != nil {
-		return r, err
-	}
-	defer loaded.Close()
-	time.Sleep(settle)
-	before, err := c.facts(ctx)
-	if err != nil {
-		return r, err
-	}
-	serverFrom, err := server.Read()
-	if err != nil {
-		return r, err
-	}
-	loadFrom, err := loaded.Read()
-	if err != nil {
-		return r, err
-	}
-	var lasts []float64
-	for range c.o.Messages {
-		last, err := c.message(ctx)
-		if err != nil {
-			return r, err
-		}
-		lasts = append(lasts, last)
-	}
-	time.Sleep(settle)
-	serverTo, err := server.Read()
-	if err != nil {
-		return r, err
-	}
-	loadTo, err := loaded.Read()
-	if err != nil {
-		return r, err
-	}
-	after, err := c.facts(ctx)
-	if err != nil {
-		return r, err
-	}
-	return c.sum(lasts, serverTo.Since(serverFrom), loadTo.Since(loadFrom), before, after), nil
+	return c.StartLoad(ctx, c.o.Load, c.o.Connections)
 }

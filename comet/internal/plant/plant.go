@@ -1,6 +1,7 @@
-// Package plant names the bugs that the simulator must find. With the build
-// tag plant one of them can be switched on; without it Is is constantly false
-// and the compiler leaves nothing of it.
+// Package plant names the bugs that the simulator must find, and the cost that an
+// experiment must find. With the build tag plant they can be switched on; without
+// it Is is constantly false, Spin does nothing, and the compiler leaves nothing of
+// either.
 package plant
 
 // Bug is one planted bug.

@@ -42,6 +42,23 @@ object and else estimated.`,
 It holds what it opened until Enter, so that the server's memory can be read with top or ps;
 the end of the input ends it. It connects to this machine only. A server that answers the
 polls at once, as icomet does to polls without seq, is told: it holds no subscription.`,
+	"ablation": `
+A fresh server and a fresh load for each cell, in rounds there and back. Of each subject: CPU
+of an accept with the first poll, memory (user, kernel, both), CPU of a delivery with the next
+poll and of each alone, system calls and completions a message; and how each differs from the
+first subject. Without --subjects they are: uring, uring again (the noise), each of the engine's
+switches the other way (see comet --help, --uring), all of them at once, epoll, and, where
+comet-plant is there, uring+1us: a microsecond planted in each delivery, which must be seen.
+
+  scripts/ablation --plan                                builds all three programs, and says how long it takes
+  scripts/ablation --sizes 18000,200000                  the ablation
+  scripts/ablation --subjects uring:loops=2,uring:loops=2,uring:loops=53,epoll:loops=2,epoll:loops=53
+  scripts/ablation --sizes 200k,1m --rounds 6,3 --messages-to 200k
+                                                         and memory at a million beside it
+  experiment ablation --resume results/DIR               what Ctrl-C, or worse, left
+  experiment ablation --again experiments/results/E02    table and figures anew
+
+A subject that the server refuses at a size is a row with the reason.`,
 	"soak": `
   experiment soak                                      ten minutes of it, 20,000 connections, on both engines
   experiment soak --time 20s --connections 300         a first look

@@ -53,6 +53,7 @@ type commands struct {
 	Benchmark  benchmarkCommand  `cmd:"" help:"The article's tool: open long-polls to any server of the protocol, with Enter at each step."`
 	Turns      turnsCommand      `cmd:"" help:"What a delivery with its next poll costs, as a multiple of the floor of the same run."`
 	Peers      peersCommand      `cmd:"" help:"What a delivery, a push and a held connection cost beside nchan, on one loop each."`
+	Ablation   ablationCommand   `cmd:"" help:"What each choice of the io_uring engine buys, one by one and all together, beside epoll."`
 	Proxy      proxyCommand      `cmd:"" help:"What a held connection costs behind nginx, with and without TLS."`
 	Soak       soakCommand       `cmd:"" help:"Everything at once, for long: is nothing lost, and is nothing left?"`
 	Responsive responsiveCommand `cmd:"" help:"What pings and pushes take while a broadcast goes to a million channels."`

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	measured "c1000k/experiments/ablation"
 	"c1000k/experiments/floor"
 	"c1000k/experiments/peers"
 	"c1000k/experiments/process"
@@ -41,6 +42,7 @@ func TestHelp(t *testing.T) {
 		"":           {"scripts/experiment --quick", "Exit codes", "130"},
 		"ladder":     {"--backends", "--broadcast-at", "experiment ladder --server", "Ctrl-C"},
 		"soak":       {"--connections", "--seed", "experiment soak --time", "Ctrl-C", "exit code"},
+		"ablation":   {"--messages-to", "scripts/ablation --plan", "--resume", "is a row with the reason"},
 		"report":     {"experiment report results/", "byte for byte"},
 		"profdiff":   {"--messages-a", "experiment profdiff"},
 		"benchmark":  {"--ports", "experiment benchmark 127.0.0.1 8100"},
@@ -110,6 +112,17 @@ func TestUsage(t *testing.T) {
 		{"turns --connections 0", "--connections"},
 		{"turns --subjects pigeon", "pigeon"},
 		{"turns --again /nowhere", "/nowhere"},
+		{"ablation --sizes 0", "--sizes"},
+		{"ablation --sizes many", "--sizes"},
+		{"ablation --sizes 2m", "--sizes"},
+		{"ablation --subjects pigeon", "pigeon"},
+		{"ablation --subjects uring", "--subjects"},
+		{"ablation --rounds=-1", "--rounds"},
+		{"ablation --kind both", "--kind"},
+		{"ablation --messages-to x", "--messages-to"},
+		{"ablation --settle 1ms", "--settle"},
+		{"ablation --resume /nowhere", "--resume"},
+		{"ablation --again /nowhere", "/nowhere"},
 		{"responsive --connections 5", "--connections"},
 		{"responsive --channels 100 --connections 101", "--channels"},
 		{"responsive --channels many", "--channels"},
@@ -129,7 +142,7 @@ func TestUsage(t *testing.T) {
 		{"benchmark 127.0.0.1 8100 --step 0", "--step"},
 	} {
 		args := strings.Fields(c.args)
-		if len(args) > 0 && (args[0] == "ladder" || args[0] == "responsive") {
+		if len(args) > 0 && (args[0] == "ladder" || args[0] == "responsive" || args[0] == "ablation") {
 			args = append(args, "--results", results)
 		}
 		exit, _, stderr := call(args...)
@@ -303,6 +316,84 @@ func TestRealPeers(t *testing.T) {
 	}
 }
 
+// TestRealAblation proves that real servers are measured with choices, more loops
+// and a planted cost, that a cost of 200 us a delivery is seen as one, that a subject
+// which the server refuses is a row with the reason, that a run of which the end is
+// missing is gone on with, and that all is made anew to the same bytes.
+func TestRealAblation(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: the real servers take some seconds")
+	}
+	if err := uring.Probe(); err != nil {
+		t.Skipf("no io_uring here: %v", err)
+	}
+	results := t.TempDir()
+	programs := []string{"--server", buildServer(t, results), "--plant-server", buildTagged(t, filepath.Join(results, "comet-plant"), "plant")}
+	ablation := func(args ...string) (exit int, stdout, stderr string) {
+		return call(slices.Concat([]string{"ablation"}, programs, args)...)
+	}
+	exit, stdout, stderr := ablation("--sizes", "60", "--rounds", "1", "--messages", "1", "--settle", "100ms", "--results", results,
+		"--subjects", "uring:accept=single,batch=1,uring:no=such,epoll:loops=3,uring+200us")
+	folders, _ := filepath.Glob(filepath.Join(results, "*-ablation"))
+	if exit != exitClean || len(folders) != 1 {
+		t.Fatalf("exit %d, %v\n%s\n%s", exit, folders, stdout, stderr)
+	}
+	dir := folders[0]
+	d, err := measured.Read(dir)
+	if err != nil || len(d.Cells) != 3 || len(d.Failed) != 1 || !d.Failed[0].Refused || len(d.Bares) != 1 {
+		t.Fatalf("%v %+v", err, d)
+	}
+	if c := d.Cells[1]; c.Loops != 3 || c.Turns.Count != 60 || c.Deliveries.Count != 60 || c.Polls.Server <= 0 || c.Held.Resident <= 0 || c.Kernel.Bytes <= 0 {
+		t.Errorf("%+v", c)
+	}
+	// A loaded machine may take the processor from a planted cost, but not most of it.
+	if plain, planted := d.Cells[0].Turns.Server, d.Cells[2].Turns.Server; planted-plain < 100 {
+		t.Errorf("%.1f us a delivery, and %.1f with 200 more", plain, planted)
+	}
+	if polls := d.Cells[2].Polls.Server; polls > 150 {
+		t.Errorf("%.1f us a poll, which has no planted cost", polls)
+	}
+	table := filepath.Join(dir, "table.md")
+	before, err := os.ReadFile(table)
+	if err != nil || !strings.Contains(string(before), "| uring:no=such | not measured: ") || !strings.Contains(string(before), "uring+200us | ") {
+		t.Errorf("%v\n%s", err, before)
+	}
+	if exit, _, stderr := ablation("--again", dir); exit != exitClean {
+		t.Errorf("exit %d, %s", exit, stderr)
+	}
+	if after, err := os.ReadFile(table); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the table differs when it is made anew (%v)", err)
+	}
+	resume(t, dir, ablation)
+}
+
+// resume takes the last cell from a run's data, in the middle of its line, and has
+// the run gone on with.
+func resume(t *testing.T, dir string, ablation func(args ...string) (int, string, string)) {
+	t.Helper()
+	data := filepath.Join(dir, "data.jsonl")
+	whole, err := os.ReadFile(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(data, whole[:len(whole)-100], 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if exit, _, stderr := ablation("--resume", dir, "--rounds", "2"); exit != exitUsage || !strings.Contains(stderr, "--rounds=[2]") {
+		t.Errorf("exit %d, %s", exit, stderr)
+	}
+	if exit, _, stderr := ablation("--resume", dir, "--server", "/bin/true"); exit != exitFailed || !strings.Contains(stderr, "server is another") {
+		t.Errorf("exit %d, %s", exit, stderr)
+	}
+	exit, stdout, stderr := ablation("--resume", dir, "--rounds", "1")
+	if exit != exitClean || !strings.Contains(stdout, "1 cells are to be measured") {
+		t.Errorf("exit %d\n%s\n%s", exit, stdout, stderr)
+	}
+	if d, err := measured.Read(dir); err != nil || len(d.Cells) != 3 || len(d.Failed) != 1 {
+		t.Errorf("%v %+v", err, d)
+	}
+}
+
 // TestRealLadder proves the whole path once, with the real server and the real
 // load: some hundred connections on io_uring and on epoll, every message
 // delivered once, and the report of it regenerated to the same bytes.
@@ -338,8 +429,13 @@ func TestRealLadder(t *testing.T) {
 // buildServer builds the server into dir.
 func buildServer(t *testing.T, dir string) string {
 	t.Helper()
-	server := filepath.Join(dir, "comet")
-	build := exec.Command("go", "build", "-o", server, "c1000k/comet/cmd/comet")
+	return buildTagged(t, filepath.Join(dir, "comet"))
+}
+
+// buildTagged builds the server as path, with tags.
+func buildTagged(t *testing.T, server string, tags ...string) string {
+	t.Helper()
+	build := exec.Command("go", "build", "-tags="+strings.Join(tags, ","), "-o", server, "c1000k/comet/cmd/comet")
 	if flags := os.Getenv("GOFLAGS"); !strings.Contains(flags, "checklinkname") {
 		// Without it the io_uring bindings do not link.
 		build.Env = append(os.Environ(), "GOFLAGS="+strings.TrimSpace(flags+" -ldflags=-checklinkname=0"))
