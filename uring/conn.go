@@ -13,8 +13,8 @@ import (
 // slot in the upper half, and these flags.
 const (
 	fOpen       = 1 << iota // the core was told Open and not yet Closed
-	fPoll                   // the multishot poll is armed
-	fRecv                   // a receive is submitted
+	fPoll                   // the poll is armed
+	fRecv                   // a receive is submitted; a multishot one is armed
 	fQueued                 // the slot stands in the ring's queue for a receive
 	fSend                   // a send is submitted
 	fPaused                 // the core wants no more input for now
@@ -71,7 +71,11 @@ func (l *loop) openConn(r *ring, slot uint32, door comet.Door, peer comet.Peer) 
 		*st |= fAdmin
 	}
 	l.core.Open(l.now, r.conn(slot), door, peer)
-	l.armPoll(r, slot)
+	if l.e.opts.MultishotRecv {
+		l.armRecv(r, slot)
+	} else {
+		l.armPoll(r, slot)
+	}
 }
 
 // completeConn takes a completion of a connection's request.
@@ -79,16 +83,24 @@ func (l *loop) completeConn(r *ring, u userData, res int32, flags uint32) {
 	slot := u.slot()
 	if u.gen() != uint16(r.state[slot]>>fGenShift) {
 		l.count.n[cStale]++
-		if flags&giouring.CQEFBuffer != 0 {
-			r.buf.give(uint16(flags >> giouring.CQEBufferShift))
+		if u.op() == reqRecv {
+			r.giveBack(u.aux(), flags)
 		}
 		return
 	}
 	switch u.op() {
 	case reqPoll:
-		l.polled(r, slot, res, flags)
+		if l.e.opts.MultishotRecv {
+			l.left(r, slot)
+		} else {
+			l.polled(r, slot, res, flags)
+		}
 	case reqRecv:
-		l.received(r, slot, res, flags)
+		if l.e.opts.MultishotRecv {
+			l.arrived(r, slot, res, flags)
+		} else {
+			l.received(r, slot, u.aux(), res, flags)
+		}
 	case reqSend:
 		l.sent(r, slot, u.aux(), res)
 	case reqClose:
@@ -130,6 +142,9 @@ func (l *loop) closeConn(r *ring, slot uint32) {
 	*st |= fClosing
 	if *st&fPoll != 0 {
 		l.cancel(r, r.tag(reqPoll, slot, 0))
+	}
+	if *st&fRecv != 0 && l.e.opts.MultishotRecv {
+		l.cancel(r, r.tag(reqRecv, slot, 0)) // one for a single piece ends by itself
 	}
 	if *st&fSend != 0 {
 		l.cancel(r, r.tag(reqSend, slot, l.sendIndex[r.conn(slot)]))

@@ -37,6 +37,12 @@ type Options struct {
 	// SingleAccept takes connections one by one, after a poll of their listener,
 	// where otherwise one multishot accept takes all that come.
 	SingleAccept bool
+	// MultishotRecv waits for input by a receive armed with the connection, where
+	// otherwise a poll comes first.
+	MultishotRecv bool
+	// OwnBuffers names a buffer in each receive, where otherwise the kernel takes
+	// one of those provided when it has something. Not with MultishotRecv.
+	OwnBuffers bool
 	// Level takes the kernel for an older one: Level61, or "" for what it is.
 	Level string
 
@@ -92,6 +98,12 @@ func New(svc *comet.Service, opts Options) (*Engine, error) {
 	if opts.Level == Level61 {
 		e.features.minWait, e.features.dontWait = false, false
 	}
+	if opts.MultishotRecv {
+		if err := probeMultishotRecv(); err != nil {
+			return nil, err
+		}
+		e.features.multishotRecv = true
+	}
 	e.wall = e.origin.UnixNano()
 	var lim unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &lim); err != nil {
@@ -126,6 +138,9 @@ func (o *Options) complete() error {
 	def(&o.BufferBytes, defaultBufferBytes)
 	def(&o.Batch, defaultBatch)
 	def(&o.recvWindow, o.Buffers)
+	if o.OwnBuffers {
+		o.recvWindow = min(o.recvWindow, o.Buffers)
+	}
 	if o.MinWait == 0 {
 		o.MinWait = defaultMinWait
 	}
@@ -145,6 +160,7 @@ func (o *Options) complete() error {
 			errs = append(errs, fmt.Errorf("%s is %d: want at least %d", name, v, least))
 		}
 	}
+	errs = append(errs, o.agree())
 	atLeast("BufferBytes", o.BufferBytes, 1)
 	atLeast("Batch", o.Batch, 1)
 	atLeast("MinWait", int(o.MinWait), 0)

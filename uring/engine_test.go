@@ -26,6 +26,12 @@ var variants = []struct {
 	// only, each with its cancel.
 	{"FewBuffersOldKernel", Options{Buffers: 2, BufferBytes: 64, recvWindow: 64, Level: Level61, SingleAccept: true},
 		[]counter{cENOBUFS, cCancelLate, cAcceptPaused}},
+	// Readers that go on while they are paused are the ones that are polled.
+	{"MultishotReceive", Options{MultishotRecv: true}, []counter{cRecvs, cPolls, cCancels, cRearms, cSlotReused, cDiscards}},
+	// Buffers run out within an enter, and full queues end receives with their data.
+	{"MultishotReceiveTinyQueues", Options{MultishotRecv: true, SQEntries: 2, CQEntries: 4, Buffers: 2, BufferBytes: 64},
+		[]counter{cENOBUFS, cCQOverflow, cSQFull, cRearms, cPolls}},
+	{"OwnBuffers", Options{OwnBuffers: true, Buffers: 4, BufferBytes: 64}, []counter{cPolls, cRecvs, cRecvEmpty}},
 }
 
 // TestEngine runs the suite that every engine must pass under each variant.

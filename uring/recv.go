@@ -97,6 +97,10 @@ func (l *loop) wantRecv(r *ring, slot uint32) {
 // there are buffers. That is done once a turn, after the core's actions, so
 // that what was closed or resumed in this turn is known.
 func (l *loop) issueRecvs(r *ring) {
+	if l.e.opts.MultishotRecv {
+		l.armQueued(r)
+		return
+	}
 	for n := r.queue.len(); n > 0 && r.receiving < l.e.opts.recvWindow; n-- {
 		slot := r.queue.pop()
 		st := &r.state[slot]
@@ -112,6 +116,13 @@ func (l *loop) issueRecvs(r *ring) {
 		r.receiving++
 		e := l.entry(r)
 		r.prompt++
+		if l.e.opts.OwnBuffers {
+			i := r.own.take()
+			e.PrepareRecv(int(slot), r.own.addr(i), r.own.bytes, unix.MSG_DONTWAIT)
+			e.Flags = giouring.SqeFixedFile
+			e.UserData = uint64(r.tag(reqRecv, slot, i))
+			continue
+		}
 		e.PrepareRecv(int(slot), 0, 0, unix.MSG_DONTWAIT)
 		e.Flags = giouring.SqeFixedFile | giouring.SqeBufferSelect
 		e.BufIG = bufferGroup
@@ -119,32 +130,31 @@ func (l *loop) issueRecvs(r *ring) {
 	}
 }
 
-// received takes the end of a receive.
-func (l *loop) received(r *ring, slot uint32, res int32, flags uint32) {
+// received takes the end of a receive; own is its buffer where the engine named it.
+func (l *loop) received(r *ring, slot, own uint32, res int32, flags uint32) {
 	st := &r.state[slot]
 	*st &^= fRecv
 	r.receiving--
 	l.count.n[cRecvs]++
 	if *st&(fClosing|fHungup) != 0 {
-		l.giveBack(r, flags)
+		r.giveBack(own, flags)
 		l.finish(r, slot)
 		return
 	}
-	if res <= 0 {
-		// Some kernels take a buffer also for a receive that finds nothing.
-		l.giveBack(r, flags)
+	more := true
+	if res > 0 {
+		more = l.core.Data(l.now, r.conn(slot), r.input(own, res, flags))
 	}
+	// Some kernels take a buffer also for a receive that finds nothing.
+	r.giveBack(own, flags)
 	switch {
+	case !more:
+		*st |= fPaused
+		if *st&fGone != 0 {
+			l.hangup(r, slot)
+		}
 	case res > 0:
-		more := l.core.Data(l.now, r.conn(slot), r.buf.data(uint16(flags>>giouring.CQEBufferShift), uint32(res)))
-		l.giveBack(r, flags)
-		switch {
-		case !more:
-			*st |= fPaused
-			if *st&fGone != 0 {
-				l.hangup(r, slot)
-			}
-		case flags&giouring.CQEFSockNonempty != 0 || *st&fGone != 0 || uint32(res) == r.buf.bytes:
+		if flags&giouring.CQEFSockNonempty != 0 || *st&fGone != 0 || int(res) == l.e.opts.BufferBytes {
 			l.wantRecv(r, slot)
 		}
 	case res == -int32(unix.ENOBUFS):
@@ -161,9 +171,20 @@ func (l *loop) received(r *ring, slot uint32, res int32, flags uint32) {
 	}
 }
 
-func (l *loop) giveBack(r *ring, flags uint32) {
+// input is the res bytes of a receive, in its own buffer or in one of those provided.
+func (r *ring) input(own uint32, res int32, flags uint32) []byte {
+	if r.own.bytes != 0 {
+		return r.own.data(own, uint32(res))
+	}
+	return r.buf.data(uint16(flags>>giouring.CQEBufferShift), uint32(res))
+}
+
+// giveBack has the buffer of a receive, if it has one, be another's.
+func (r *ring) giveBack(own, flags uint32) {
 	if flags&giouring.CQEFBuffer != 0 {
 		r.buf.give(uint16(flags >> giouring.CQEBufferShift))
+	} else if r.own.bytes != 0 {
+		r.own.give(own)
 	}
 }
 

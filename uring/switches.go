@@ -25,6 +25,8 @@ type Switch struct {
 // Switches are all of them.
 var Switches = []Switch{
 	{"accept", "multishot|single", "single: a poll and an accept a connection for one completion: a tenth more CPU to open, nothing else", setAccept},
+	{"recv", "poll|multishot", "multishot: one completion a request instead of a poll's and a receive's, and nothing to submit: 2 to 3 per cent less CPU a message, for 864 bytes of the kernel's memory a connection instead of 256; and all buffers may be out within one enter, which costs that gain again under load", setRecv},
+	{"buffers", "ring|own", "own: the buffer of a receive is out no longer than its enter either way, so no more memory and no CPU that could be measured", setBuffers},
 	{"batch", "256|N", "1: a loaded loop wakes for each completion: a tenth more CPU a delivery where the load sets the pace, and no less latency", setBatch},
 	{"minwait", "200us|DURATION", "longer: fewer wakes and no CPU to speak of, up to so much more latency on a loaded loop", setMinWait},
 	{"level", "kernel|" + Level61, Level61 + ": without a minimum wait a short time limit stands in, and a cancel for an accept that does not wait: some per cent more CPU", setLevel},
@@ -41,6 +43,14 @@ func (o *Options) Set(choices string) error {
 		if err := o.set(name, value); err != nil {
 			return err
 		}
+	}
+	return o.agree()
+}
+
+// agree says which choices exclude each other.
+func (o *Options) agree() error {
+	if o.MultishotRecv && o.OwnBuffers {
+		return errors.New("recv=multishot and buffers=own exclude each other: the kernel takes a buffer for each piece that a multishot receive brings, so it must have been provided")
 	}
 	return nil
 }
@@ -66,6 +76,22 @@ func setAccept(o *Options, value string) error {
 		return errValue
 	}
 	o.SingleAccept = value == "single"
+	return nil
+}
+
+func setRecv(o *Options, value string) error {
+	if value != "poll" && value != "multishot" {
+		return errValue
+	}
+	o.MultishotRecv = value == "multishot"
+	return nil
+}
+
+func setBuffers(o *Options, value string) error {
+	if value != "ring" && value != "own" {
+		return errValue
+	}
+	o.OwnBuffers = value == "own"
 	return nil
 }
 
