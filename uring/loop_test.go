@@ -14,7 +14,11 @@ import (
 // than its slot's is dropped and counted, whatever it is of, and that the
 // connection that holds the slot goes on.
 func TestStaleCompletions(t *testing.T) {
-	b := newBench(t, Options{})
+	eachReceive(t, staleCompletions)
+}
+
+func staleCompletions(t *testing.T, opts Options) {
+	b := newBench(t, opts)
 	fd := b.dial(b.front)
 	defer unix.Close(fd)
 	r := b.l.rings[0]
@@ -54,10 +58,14 @@ func TestSignalEndsAWait(t *testing.T) {
 }
 
 // TestClosedWhileArmed proves that a connection which the core closes while
-// its poll is armed ends on the wire at once, and that its slot is free again:
+// its poll or its receive is armed ends on the wire at once, and that its slot is free again:
 // a close of the descriptor alone would leave the socket open.
 func TestClosedWhileArmed(t *testing.T) {
-	b := newBench(t, Options{})
+	eachReceive(t, closedWhileArmed)
+}
+
+func closedWhileArmed(t *testing.T, opts Options) {
+	b := newBench(t, opts)
 	free := b.l.rings[0].free
 	fd := b.dial(b.front)
 	defer unix.Close(fd)
@@ -103,7 +111,11 @@ func TestMultishotEndedEarly(t *testing.T) {
 // TestEndWithAStalledSend proves that the engine's end takes a send that cannot
 // go on from the kernel: the core may free the pieces afterwards.
 func TestEndWithAStalledSend(t *testing.T) {
-	b := newBench(t, Options{})
+	eachReceive(t, endWithAStalledSend)
+}
+
+func endWithAStalledSend(t *testing.T, opts Options) {
+	b := newBench(t, opts)
 	fd := b.dial(b.front)
 	defer unix.Close(fd)
 	stalled := 0
@@ -125,7 +137,11 @@ func TestEndWithAStalledSend(t *testing.T) {
 // TestHotPathAllocatesNothing proves that neither a request with its reply nor
 // a push with its delivery and the next poll allocates.
 func TestHotPathAllocatesNothing(t *testing.T) {
-	b := newBench(t, Options{})
+	eachReceive(t, hotPathAllocatesNothing)
+}
+
+func hotPathAllocatesNothing(t *testing.T, opts Options) {
+	b := newBench(t, opts)
 	sub, admin := b.dial(b.front), b.dial(b.admin)
 	defer unix.Close(sub)
 	defer unix.Close(admin)
@@ -144,7 +160,13 @@ func TestHotPathAllocatesNothing(t *testing.T) {
 
 // BenchmarkRequest is a request and its reply, with the client's system calls.
 func BenchmarkRequest(b *testing.B) {
-	h := newBench(b, Options{})
+	for _, w := range receives {
+		b.Run(w.name, func(b *testing.B) { benchmarkRequest(b, w.opts) })
+	}
+}
+
+func benchmarkRequest(b *testing.B, opts Options) {
+	h := newBench(b, opts)
 	fd := h.dial(h.front)
 	defer unix.Close(fd)
 	var in [1024]byte
@@ -196,9 +218,13 @@ func TestRingFootprint(t *testing.T) {
 // asks must not fall behind while each turn sends to others. Without collecting
 // what is left it takes half as long again.
 func TestInputKeepsUp(t *testing.T) {
+	eachReceive(t, inputKeepsUp)
+}
+
+func inputKeepsUp(t *testing.T, opts Options) {
 	// A turn reads from as many as there are buffers, 64.
 	const clients, turns = 400, 400/defaultBuffers + 4
-	b := newBench(t, Options{})
+	b := newBench(t, opts)
 	var fds []int
 	for range clients {
 		fd := b.dial(b.front)
