@@ -24,7 +24,9 @@ type Options struct {
 	// least SQEntries; 2048.
 	CQEntries int
 	// Buffers is the provided buffers of a ring, a power of two; 64, as the
-	// kernel reports about 20 connections at a time. All get touched.
+	// kernel reports about 20 connections at a time. All get touched. With
+	// MultishotRecv 256: what is sent in one enter may bring as many requests
+	// within it.
 	Buffers int
 	// BufferBytes is the size of one; 512.
 	BufferBytes int
@@ -53,6 +55,7 @@ const (
 	defaultSQEntries   = 256
 	defaultCQEntries   = 2048
 	defaultBuffers     = 64
+	multishotBuffers   = defaultSQEntries
 	defaultBufferBytes = 512
 	defaultBatch       = 256
 	defaultMinWait     = 200 * time.Microsecond
@@ -134,6 +137,9 @@ func (o *Options) complete() error {
 	}
 	def(&o.SQEntries, defaultSQEntries)
 	def(&o.CQEntries, max(defaultCQEntries, o.SQEntries))
+	if o.MultishotRecv {
+		def(&o.Buffers, multishotBuffers)
+	}
 	def(&o.Buffers, defaultBuffers)
 	def(&o.BufferBytes, defaultBufferBytes)
 	def(&o.Batch, defaultBatch)

@@ -181,12 +181,17 @@ func benchmarkRequest(b *testing.B, opts Options) {
 
 // TestRingFootprint holds the memory of a ring with all of it touched.
 func TestRingFootprint(t *testing.T) {
+	eachReceive(t, ringFootprint)
+}
+
+func ringFootprint(t *testing.T, opts Options) {
 	const (
 		rings     = 20
 		mostBytes = 200 << 10
 		slots     = 100
 	)
-	b := newBench(t, Options{EngineOptions: optionsFor(rings+1, slots)})
+	opts.EngineOptions = optionsFor(rings+1, slots)
+	b := newBench(t, opts)
 	touch := func(r *ring) {
 		for i := range r.sqes {
 			r.sqes[i] = giouring.SubmissionQueueEntry{}
@@ -197,6 +202,7 @@ func TestRingFootprint(t *testing.T) {
 		for id := range r.buf.desc {
 			clear(r.buf.data(uint16(id), r.buf.bytes))
 		}
+		clear(r.own.mem.b)
 	}
 	touch(b.l.rings[0])
 	before := residentBytes(t)
