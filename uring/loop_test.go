@@ -238,20 +238,7 @@ func inputKeepsUp(t *testing.T, opts Options) {
 		fds = append(fds, fd)
 	}
 	b.step()
-	for _, fd := range fds {
-		if _, err := unix.Write(fd, askRequest); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for range turns {
-		b.step()
-	}
-	in := make([]byte, 4096)
-	for i, fd := range fds {
-		if _, err := unix.Read(fd, in); err != nil {
-			t.Fatalf("client %d of %d is not answered after %d turns: %v", i, clients, turns, err)
-		}
-	}
+	b.askAll(fds, turns)
 	if b.l.count.n[cCollects] == 0 {
 		t.Error("no enter collected what another had left")
 	}

@@ -110,12 +110,13 @@ func (l *loop) left(r *ring, slot uint32) {
 }
 
 // spare says that the kernel may collect more without the ring's buffers running
-// out: a multishot receive fills them before anything of it is read here.
+// out: a multishot receive fills them before anything of it is read here. An enter
+// for what is ready runs as many pieces of work again.
 func (l *loop) spare(r *ring) bool {
 	if !l.e.opts.MultishotRecv {
 		return true
 	}
-	left := l.e.opts.Buffers - kernelWork
+	left := l.e.opts.Buffers - int(max(kernelWork, r.ready()))
 	for at, tail := r.cqSeen, r.cqSeen+r.ready(); at != tail && left >= 0; at++ {
 		if r.cqes[at&uint32(len(r.cqes)-1)].Flags&giouring.CQEFBuffer != 0 {
 			left--
