@@ -42,6 +42,14 @@ func (b *buffers) open(q *queues, n, bytes int) error {
 	return nil
 }
 
+// openBuffers makes the buffers that the ring's receives are to use.
+func (r *ring) openBuffers(o *Options) error {
+	if o.OwnBuffers {
+		return r.own.open(o.Buffers, o.BufferBytes)
+	}
+	return r.buf.open(&r.queues, o.Buffers, o.BufferBytes)
+}
+
 // data is the first n bytes of buffer id.
 func (b *buffers) data(id uint16, n uint32) []byte {
 	from := len(b.desc)*int(unsafe.Sizeof(giouring.BufAndRing{})) + int(id)*int(b.bytes)
@@ -68,3 +76,50 @@ func (b *buffers) publish() {
 }
 
 func (b *buffers) close() { b.mem.free() }
+
+// ownBuffers are buffers of which each receive is told one when it is submitted.
+// The one given back last is used next. The zero value has none.
+type ownBuffers struct {
+	mem   region
+	bytes uint32   // of one buffer
+	free  []uint32 // a stack
+	out   []bool   // by buffer
+}
+
+func (b *ownBuffers) open(n, bytes int) (err error) {
+	if b.mem, err = newRegion(n * bytes); err != nil {
+		return err
+	}
+	b.bytes, b.out, b.free = uint32(bytes), make([]bool, n), make([]uint32, n)
+	for i := range b.free {
+		b.free[i] = uint32(n - 1 - i)
+	}
+	return nil
+}
+
+func (b *ownBuffers) close() { b.mem.free() }
+
+// take is a buffer for a receive; no more receives are submitted than there are.
+func (b *ownBuffers) take() uint32 {
+	i := b.free[len(b.free)-1]
+	b.free = b.free[:len(b.free)-1]
+	b.out[i] = true
+	return i
+}
+
+// give takes buffer i back; one that is not out stays where it is.
+func (b *ownBuffers) give(i uint32) {
+	if b.out[i] {
+		b.out[i] = false
+		b.free = append(b.free, i)
+	}
+}
+
+// addr is where buffer i begins, as the kernel takes it.
+func (b *ownBuffers) addr(i uint32) uintptr { return b.mem.addr() + uintptr(i)*uintptr(b.bytes) }
+
+// data is the first n bytes of buffer i.
+func (b *ownBuffers) data(i, n uint32) []byte {
+	from := int(i) * int(b.bytes)
+	return b.mem.b[from : from+int(n)]
+}

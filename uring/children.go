@@ -12,7 +12,8 @@ import (
 // are its children and report by an eventfd that the parent reads.
 type ring struct {
 	queues
-	buf       buffers
+	buf       buffers    // provided ones, or
+	own       ownBuffers // those that the engine names
 	index     int
 	base      uint32   // the first connection's number
 	state     []uint32 // by slot; see conn.go
@@ -48,7 +49,7 @@ func (l *loop) addRing() error {
 	if err := r.registerTable(n); err != nil {
 		return fail(err)
 	}
-	if err := r.buf.open(&r.queues, l.e.opts.Buffers, l.e.opts.BufferBytes); err != nil {
+	if err := r.openBuffers(&l.e.opts); err != nil {
 		return fail(err)
 	}
 	if err := r.queue.open(n); err != nil {
@@ -131,6 +132,7 @@ func (l *loop) workChildren() (busy bool) {
 func (l *loop) closeRing(r *ring) {
 	r.close()
 	r.buf.close()
+	r.own.close()
 	r.queue.close()
 	if r.eventFD >= 0 {
 		_ = unix.Close(r.eventFD)

@@ -13,8 +13,8 @@ import (
 // slot in the upper half, and these flags.
 const (
 	fOpen       = 1 << iota // the core was told Open and not yet Closed
-	fPoll                   // the multishot poll is armed
-	fRecv                   // a receive is submitted
+	fPoll                   // the poll is armed
+	fRecv                   // a receive is submitted; a multishot one is armed
 	fQueued                 // the slot stands in the ring's queue for a receive
 	fSend                   // a send is submitted
 	fPaused                 // the core wants no more input for now
@@ -30,44 +30,6 @@ const (
 	// fArmed are the requests whose end Closed waits for.
 	fArmed = fPoll | fRecv | fSend
 )
-
-// pollEvents is what a connection is watched for. Hang-up and error are
-// always reported.
-const pollEvents = unix.POLLIN | unix.POLLRDHUP
-
-// slotQueue holds the slots that wait for a receive, each at most once.
-type slotQueue struct {
-	mem        region
-	at         []uint32
-	head, tail int
-}
-
-func (q *slotQueue) open(slots int) (err error) {
-	q.mem, err = newRegion(4 * slots)
-	q.at = cells[uint32](&q.mem)
-	return err
-}
-
-func (q *slotQueue) close()      { q.mem.free() }
-func (q *slotQueue) empty() bool { return q.head == q.tail }
-func (q *slotQueue) len() int    { return q.tail - q.head }
-
-func (q *slotQueue) push(slot uint32) {
-	if q.tail == len(q.at) {
-		q.tail = copy(q.at, q.at[q.head:])
-		q.head = 0
-	}
-	q.at[q.tail] = slot
-	q.tail++
-}
-
-func (q *slotQueue) pop() uint32 {
-	slot := q.at[q.head]
-	if q.head++; q.head == q.tail {
-		q.head, q.tail = 0, 0 // so that a short queue touches little memory
-	}
-	return slot
-}
 
 // conn is the number by which the core knows a slot.
 func (r *ring) conn(slot uint32) comet.Conn { return comet.Conn(r.base + slot) }
@@ -109,15 +71,11 @@ func (l *loop) openConn(r *ring, slot uint32, door comet.Door, peer comet.Peer) 
 		*st |= fAdmin
 	}
 	l.core.Open(l.now, r.conn(slot), door, peer)
-	l.armPoll(r, slot)
-}
-
-func (l *loop) armPoll(r *ring, slot uint32) {
-	r.state[slot] |= fPoll
-	e := l.entry(r)
-	e.PreparePollMultishot(int(slot), pollEvents)
-	e.Flags = giouring.SqeFixedFile
-	e.UserData = uint64(r.tag(reqPoll, slot, 0))
+	if l.e.opts.MultishotRecv {
+		l.armRecv(r, slot)
+	} else {
+		l.armPoll(r, slot)
+	}
 }
 
 // completeConn takes a completion of a connection's request.
@@ -125,137 +83,29 @@ func (l *loop) completeConn(r *ring, u userData, res int32, flags uint32) {
 	slot := u.slot()
 	if u.gen() != uint16(r.state[slot]>>fGenShift) {
 		l.count.n[cStale]++
-		if flags&giouring.CQEFBuffer != 0 {
-			r.buf.give(uint16(flags >> giouring.CQEBufferShift))
+		if u.op() == reqRecv {
+			r.giveBack(u.aux(), flags)
 		}
 		return
 	}
 	switch u.op() {
 	case reqPoll:
-		l.polled(r, slot, res, flags)
+		if l.e.opts.MultishotRecv {
+			l.left(r, slot)
+		} else {
+			l.polled(r, slot, res, flags)
+		}
 	case reqRecv:
-		l.received(r, slot, res, flags)
+		if l.e.opts.MultishotRecv {
+			l.arrived(r, slot, res, flags)
+		} else {
+			l.received(r, slot, u.aux(), res, flags)
+		}
 	case reqSend:
 		l.sent(r, slot, u.aux(), res)
 	case reqClose:
 		r.state[slot] |= fClosed
 		l.finish(r, slot)
-	}
-}
-
-// polled takes a report of readiness.
-func (l *loop) polled(r *ring, slot uint32, res int32, flags uint32) {
-	l.count.n[cPolls]++
-	st := &r.state[slot]
-	if flags&giouring.CQEFMore == 0 {
-		*st &^= fPoll
-	}
-	switch {
-	case *st&fClosing != 0:
-		l.finish(r, slot)
-		return
-	case *st&fHungup != 0:
-		return
-	case res < 0 && res != -int32(unix.ECANCELED):
-		l.hangup(r, slot)
-		return
-	case res > 0 && res&(unix.POLLRDHUP|unix.POLLHUP|unix.POLLERR) != 0:
-		*st |= fGone
-	}
-	if *st&fPaused == 0 {
-		l.wantRecv(r, slot)
-	} else if *st&fGone != 0 {
-		l.hangup(r, slot)
-		return
-	}
-	if *st&fPoll == 0 {
-		l.count.n[cRearms]++
-		l.armPoll(r, slot)
-	}
-}
-
-// wantRecv has the slot read from at the end of this turn.
-func (l *loop) wantRecv(r *ring, slot uint32) {
-	if r.state[slot]&fQueued == 0 {
-		r.state[slot] |= fQueued
-		r.queue.push(slot)
-		if !r.active {
-			l.activate(r)
-		}
-	}
-}
-
-// issueRecvs submits receives for the slots that wait for one, as many as
-// there are buffers. That is done once a turn, after the core's actions, so
-// that what was closed or resumed in this turn is known.
-func (l *loop) issueRecvs(r *ring) {
-	for n := r.queue.len(); n > 0 && r.receiving < l.e.opts.recvWindow; n-- {
-		slot := r.queue.pop()
-		st := &r.state[slot]
-		if *st&fRecv != 0 {
-			r.queue.push(slot) // one at a time
-			continue
-		}
-		*st &^= fQueued
-		if *st&(fOpen|fPaused|fHungup|fClosing) != fOpen {
-			continue
-		}
-		*st |= fRecv
-		r.receiving++
-		e := l.entry(r)
-		r.prompt++
-		e.PrepareRecv(int(slot), 0, 0, unix.MSG_DONTWAIT)
-		e.Flags = giouring.SqeFixedFile | giouring.SqeBufferSelect
-		e.BufIG = bufferGroup
-		e.UserData = uint64(r.tag(reqRecv, slot, 0))
-	}
-}
-
-// received takes the end of a receive.
-func (l *loop) received(r *ring, slot uint32, res int32, flags uint32) {
-	st := &r.state[slot]
-	*st &^= fRecv
-	r.receiving--
-	l.count.n[cRecvs]++
-	if *st&(fClosing|fHungup) != 0 {
-		l.giveBack(r, flags)
-		l.finish(r, slot)
-		return
-	}
-	if res <= 0 {
-		// Some kernels take a buffer also for a receive that finds nothing.
-		l.giveBack(r, flags)
-	}
-	switch {
-	case res > 0:
-		more := l.core.Data(l.now, r.conn(slot), r.buf.data(uint16(flags>>giouring.CQEBufferShift), uint32(res)))
-		l.giveBack(r, flags)
-		switch {
-		case !more:
-			*st |= fPaused
-			if *st&fGone != 0 {
-				l.hangup(r, slot)
-			}
-		case flags&giouring.CQEFSockNonempty != 0 || *st&fGone != 0 || uint32(res) == r.buf.bytes:
-			l.wantRecv(r, slot)
-		}
-	case res == -int32(unix.ENOBUFS):
-		// All buffers were out; those read in this turn are back by the next.
-		l.count.n[cENOBUFS]++
-		l.wantRecv(r, slot)
-	case res == -int32(unix.EAGAIN) || res == -int32(unix.EINTR):
-		l.count.n[cRecvEmpty]++
-		if *st&(fGone|fQueued) == fGone {
-			l.hangup(r, slot) // and nothing more to read
-		}
-	default: // 0 is the peer's end, all else an error
-		l.hangup(r, slot)
-	}
-}
-
-func (l *loop) giveBack(r *ring, flags uint32) {
-	if flags&giouring.CQEFBuffer != 0 {
-		r.buf.give(uint16(flags >> giouring.CQEBufferShift))
 	}
 }
 
@@ -265,12 +115,6 @@ func (l *loop) hangup(r *ring, slot uint32) {
 		r.state[slot] |= fHungup
 		l.core.Hangup(l.now, r.conn(slot))
 	}
-}
-
-// resume reads again, beginning with what the kernel already holds.
-func (l *loop) resume(r *ring, slot uint32) {
-	r.state[slot] &^= fPaused
-	l.wantRecv(r, slot)
 }
 
 // discardBytes is how much unread input a close throws away, as the baseline does.
@@ -298,6 +142,9 @@ func (l *loop) closeConn(r *ring, slot uint32) {
 	*st |= fClosing
 	if *st&fPoll != 0 {
 		l.cancel(r, r.tag(reqPoll, slot, 0))
+	}
+	if *st&fRecv != 0 && l.e.opts.MultishotRecv {
+		l.cancel(r, r.tag(reqRecv, slot, 0)) // one for a single piece ends by itself
 	}
 	if *st&fSend != 0 {
 		l.cancelSend(r, slot)

@@ -39,10 +39,16 @@
 // the user data; records come from a stack, so a loop whose sends complete at
 // once touches few.
 //
-// A close is three requests in one submission: cancel the poll, cancel the
-// send, close the descriptor. A send that the kernel is just trying anew no cancel
-// finds: it is cancelled until it has ended. The core is told Closed when all three,
-// and what they ended, have completed. The kernel may have given the slot to a new
+// With recv=multishot it waits by a multishot receive, which takes a provided
+// buffer for each piece that arrives and brings it in one completion. To pause is
+// to cancel that and to poll for the peer's leaving alone; to resume is to arm it
+// again. With buffers=own each receive behind a poll is told a buffer of the
+// engine's own.
+//
+// A close is three requests in one submission: cancel the poll or the receive,
+// cancel the send, close the descriptor. A send that the kernel is just trying anew
+// no cancel finds: it is cancelled until it has ended. The core is told Closed when
+// all three, and what they ended, have completed. The kernel may have given the slot to a new
 // connection by then: that one is opened after the old one's end.
 //
 // # Beside the engine
@@ -55,7 +61,8 @@
 //
 //	completion of an earlier life     dropped                     stale
 //	multishot ended                   armed again                 rearms
-//	no provided buffer                read again next turn        enobufs
+//	no provided buffer                read or armed again         enobufs
+//	                                  next turn
 //	submission queue full             submitted, and on           sq_full
 //	completion queue full             kept by the kernel, read    cq_overflow
 //	no memory for a request           entered again               busy
@@ -79,6 +86,11 @@
 // One outstanding send a connection. A message is sent by reference where it
 // has several pieces, but never without a copy into the socket: zero-copy does
 // not pay below several kilobytes.
+//
+// A multishot receive takes buffers before the core has seen what is in them. So a
+// ring has 256 instead of 64, an enter collects no more than they hold, and a
+// client that is to be read no more may have sent that much before its receive
+// has ended: the core keeps it.
 //
 // A streaming accept goes to the loop that armed it first, and balance among
 // loops comes from giving up the place after 32 connections: it is statistical.

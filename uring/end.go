@@ -4,8 +4,9 @@ import "sync/atomic"
 
 // end cancels, and sees end, what the kernel might still read or write for: the
 // sends, whose pieces are the core's, and the reads of eventfds. Polls and
-// accepts hold no memory; closing their ring ends them, which is one pass in
-// the kernel where a cancel of all would search anew for each.
+// accepts hold no memory, and a multishot receive writes only within an enter of
+// this thread; closing their ring ends them, which is one pass in the kernel where
+// a cancel of all would search anew for each.
 func (l *loop) end() {
 	for _, r := range l.rings {
 		if r.awaited {

@@ -24,7 +24,9 @@ type Options struct {
 	// least SQEntries; 2048.
 	CQEntries int
 	// Buffers is the provided buffers of a ring, a power of two; 64, as the
-	// kernel reports about 20 connections at a time. All get touched.
+	// kernel reports about 20 connections at a time. All get touched. With
+	// MultishotRecv 256: what is sent in one enter may bring as many requests
+	// within it.
 	Buffers int
 	// BufferBytes is the size of one; 512.
 	BufferBytes int
@@ -37,6 +39,12 @@ type Options struct {
 	// SingleAccept takes connections one by one, after a poll of their listener,
 	// where otherwise one multishot accept takes all that come.
 	SingleAccept bool
+	// MultishotRecv waits for input by a receive armed with the connection, where
+	// otherwise a poll comes first.
+	MultishotRecv bool
+	// OwnBuffers names a buffer in each receive, where otherwise the kernel takes
+	// one of those provided when it has something. Not with MultishotRecv.
+	OwnBuffers bool
 	// Level takes the kernel for an older one: Level61, or "" for what it is.
 	Level string
 
@@ -47,6 +55,7 @@ const (
 	defaultSQEntries   = 256
 	defaultCQEntries   = 2048
 	defaultBuffers     = 64
+	multishotBuffers   = defaultSQEntries
 	defaultBufferBytes = 512
 	defaultBatch       = 256
 	defaultMinWait     = 200 * time.Microsecond
@@ -92,6 +101,12 @@ func New(svc *comet.Service, opts Options) (*Engine, error) {
 	if opts.Level == Level61 {
 		e.features.minWait, e.features.dontWait = false, false
 	}
+	if opts.MultishotRecv {
+		if err := probeMultishotRecv(); err != nil {
+			return nil, err
+		}
+		e.features.multishotRecv = true
+	}
 	e.wall = e.origin.UnixNano()
 	var lim unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &lim); err != nil {
@@ -122,10 +137,16 @@ func (o *Options) complete() error {
 	}
 	def(&o.SQEntries, defaultSQEntries)
 	def(&o.CQEntries, max(defaultCQEntries, o.SQEntries))
+	if o.MultishotRecv {
+		def(&o.Buffers, multishotBuffers)
+	}
 	def(&o.Buffers, defaultBuffers)
 	def(&o.BufferBytes, defaultBufferBytes)
 	def(&o.Batch, defaultBatch)
 	def(&o.recvWindow, o.Buffers)
+	if o.OwnBuffers {
+		o.recvWindow = min(o.recvWindow, o.Buffers)
+	}
 	if o.MinWait == 0 {
 		o.MinWait = defaultMinWait
 	}
@@ -145,6 +166,7 @@ func (o *Options) complete() error {
 			errs = append(errs, fmt.Errorf("%s is %d: want at least %d", name, v, least))
 		}
 	}
+	errs = append(errs, o.agree())
 	atLeast("BufferBytes", o.BufferBytes, 1)
 	atLeast("Batch", o.Batch, 1)
 	atLeast("MinWait", int(o.MinWait), 0)

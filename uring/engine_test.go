@@ -19,13 +19,19 @@ var variants = []struct {
 	{"Default", Options{}, []counter{cAccepts, cPolls, cRecvs, cSends, cCloses, cWakes, cPartialSends, cSlotReused, cDiscards}},
 	// Queues that are always full: submissions are forced, completions wait
 	// in the kernel, multishot polls end early. Streaming accepts go on until
-	// short of a small table's end and change to single ones there.
-	{"TinyQueues", Options{SQEntries: 2, CQEntries: 4},
+	// short of a small table's end and change to single ones there. Receives have
+	// buffers of the engine's own, which no full queue may lose.
+	{"TinyQueuesOwnBuffers", Options{SQEntries: 2, CQEntries: 4, OwnBuffers: true, Buffers: 4, BufferBytes: 64},
 		[]counter{cSQFull, cCQOverflow, cRearms, cAcceptMoved, cAcceptPaused}},
 	// More receives than buffers, and what a kernel of 6.1 has: single accepts
 	// only, each with its cancel.
 	{"FewBuffersOldKernel", Options{Buffers: 2, BufferBytes: 64, recvWindow: 64, Level: Level61, SingleAccept: true},
 		[]counter{cENOBUFS, cCancelLate, cAcceptPaused}},
+	// Polls are of those alone who go on sending while they are held.
+	{"MultishotReceive", Options{MultishotRecv: true}, []counter{cRecvs, cPolls, cCancels, cSlotReused, cDiscards}},
+	// Buffers run out within an enter, and full queues end receives with their data.
+	{"MultishotReceiveTinyQueues", Options{MultishotRecv: true, SQEntries: 2, CQEntries: 4, Buffers: 2, BufferBytes: 64},
+		[]counter{cENOBUFS, cCQOverflow, cSQFull, cRearms, cPolls}},
 }
 
 // TestEngine runs the suite that every engine must pass under each variant.

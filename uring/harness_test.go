@@ -168,6 +168,26 @@ func (b *bench) answer(fd int, in []byte) int {
 	return 0
 }
 
+// askWithin has all clients ask at the same time; each must have an answer within so
+// many turns.
+func (b *bench) askWithin(fds []int, turns int) {
+	b.t.Helper()
+	for _, fd := range fds {
+		if _, err := unix.Write(fd, askRequest); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+	for range turns {
+		b.step()
+	}
+	in := make([]byte, 4096)
+	for i, fd := range fds {
+		if _, err := unix.Read(fd, in); err != nil {
+			b.t.Fatalf("client %d of %d is not answered after %d turns: %v", i, len(fds), turns, err)
+		}
+	}
+}
+
 var (
 	pushRequest = []byte("GET /push?cname=c&content=x HTTP/1.1\r\nHost: h\r\n\r\n")
 	// askRequest is answered at once: a poll of a channel's next number.

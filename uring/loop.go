@@ -262,7 +262,7 @@ func (l *loop) enterNow(r *ring) {
 		before, prompt := r.ready(), r.prompt
 		l.enterSure(r)
 		run := int(r.ready()) - int(before+prompt)
-		if run < int(max(kernelWork, before+prompt)) || !r.unheard() || int(r.ready()) > len(r.cqes)/2 {
+		if run < int(max(kernelWork, before+prompt)) || !r.unheard() || int(r.ready()) > len(r.cqes)/2 || !l.spare(r) {
 			return
 		}
 		l.count.n[cCollects]++

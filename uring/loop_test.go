@@ -9,10 +9,14 @@ import (
 )
 
 // TestClosedWhileArmed proves that a connection which the core closes while
-// its poll is armed ends on the wire at once, and that its slot is free again:
+// its poll or its receive is armed ends on the wire at once, and that its slot is free again:
 // a close of the descriptor alone would leave the socket open.
 func TestClosedWhileArmed(t *testing.T) {
-	b := newBench(t, Options{})
+	eachReceive(t, closedWhileArmed)
+}
+
+func closedWhileArmed(t *testing.T, opts Options) {
+	b := newBench(t, opts)
 	free := b.l.rings[0].free
 	fd := b.dial(b.front)
 	defer unix.Close(fd)
@@ -43,7 +47,11 @@ func TestClosedWhileArmed(t *testing.T) {
 // TestEndWithAStalledSend proves that the engine's end takes a send that cannot
 // go on from the kernel: the core may free the pieces afterwards.
 func TestEndWithAStalledSend(t *testing.T) {
-	b := newBench(t, Options{})
+	eachReceive(t, endWithAStalledSend)
+}
+
+func endWithAStalledSend(t *testing.T, opts Options) {
+	b := newBench(t, opts)
 	b.stall()
 	b.l.end()
 	if b.l.sends.used != 0 || b.l.count.n[cCancels] == 0 {
@@ -54,7 +62,11 @@ func TestEndWithAStalledSend(t *testing.T) {
 // TestHotPathAllocatesNothing proves that neither a request with its reply nor
 // a push with its delivery and the next poll allocates.
 func TestHotPathAllocatesNothing(t *testing.T) {
-	b := newBench(t, Options{})
+	eachReceive(t, hotPathAllocatesNothing)
+}
+
+func hotPathAllocatesNothing(t *testing.T, opts Options) {
+	b := newBench(t, opts)
 	sub, admin := b.dial(b.front), b.dial(b.admin)
 	defer unix.Close(sub)
 	defer unix.Close(admin)
@@ -73,7 +85,13 @@ func TestHotPathAllocatesNothing(t *testing.T) {
 
 // BenchmarkRequest is a request and its reply, with the client's system calls.
 func BenchmarkRequest(b *testing.B) {
-	h := newBench(b, Options{})
+	for _, w := range receives {
+		b.Run(w.name, func(b *testing.B) { benchmarkRequest(b, w.opts) })
+	}
+}
+
+func benchmarkRequest(b *testing.B, opts Options) {
+	h := newBench(b, opts)
 	fd := h.dial(h.front)
 	defer unix.Close(fd)
 	var in [1024]byte
@@ -88,12 +106,17 @@ func BenchmarkRequest(b *testing.B) {
 
 // TestRingFootprint holds the memory of a ring with all of it touched.
 func TestRingFootprint(t *testing.T) {
+	eachReceive(t, ringFootprint)
+}
+
+func ringFootprint(t *testing.T, opts Options) {
 	const (
 		rings     = 20
 		mostBytes = 200 << 10
 		slots     = 100
 	)
-	b := newBench(t, Options{EngineOptions: optionsFor(rings+1, slots)})
+	opts.EngineOptions = optionsFor(rings+1, slots)
+	b := newBench(t, opts)
 	touch := func(r *ring) {
 		for i := range r.sqes {
 			r.sqes[i] = giouring.SubmissionQueueEntry{}
@@ -104,6 +127,7 @@ func TestRingFootprint(t *testing.T) {
 		for id := range r.buf.desc {
 			clear(r.buf.data(uint16(id), r.buf.bytes))
 		}
+		clear(r.own.mem.b)
 	}
 	touch(b.l.rings[0])
 	before := residentBytes(t)
@@ -125,9 +149,13 @@ func TestRingFootprint(t *testing.T) {
 // asks must not fall behind while each turn sends to others. Without collecting
 // what is left it takes half as long again.
 func TestInputKeepsUp(t *testing.T) {
+	eachReceive(t, inputKeepsUp)
+}
+
+func inputKeepsUp(t *testing.T, opts Options) {
 	// A turn reads from as many as there are buffers, 64.
 	const clients, turns = 400, 400/defaultBuffers + 4
-	b := newBench(t, Options{})
+	b := newBench(t, opts)
 	var fds []int
 	for range clients {
 		fd := b.dial(b.front)
@@ -135,20 +163,7 @@ func TestInputKeepsUp(t *testing.T) {
 		fds = append(fds, fd)
 	}
 	b.step()
-	for _, fd := range fds {
-		if _, err := unix.Write(fd, askRequest); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for range turns {
-		b.step()
-	}
-	in := make([]byte, 4096)
-	for i, fd := range fds {
-		if _, err := unix.Read(fd, in); err != nil {
-			t.Fatalf("client %d of %d is not answered after %d turns: %v", i, clients, turns, err)
-		}
-	}
+	b.askWithin(fds, turns)
 	if b.l.count.n[cCollects] == 0 {
 		t.Error("no enter collected what another had left")
 	}

@@ -16,6 +16,8 @@ import (
 type features struct {
 	minWait  bool // Linux 6.12
 	dontWait bool // Linux 6.10; nothing tells it from 6.9, so it is taken to come with minWait
+	// multishotRecv, Linux 6.0, is looked for only where it was asked for.
+	multishotRecv bool
 }
 
 // needed are the operations without which the engine cannot be.
@@ -35,12 +37,17 @@ var always = []string{
 }
 
 const (
-	nameMinWait  = "minimum wait"
-	nameDontWait = "accept without waiting"
+	nameMinWait       = "minimum wait"
+	nameDontWait      = "accept without waiting"
+	nameMultishotRecv = "multishot receive"
 )
 
 func (f features) asked() []string {
-	return append(append([]string(nil), always...), nameMinWait, nameDontWait)
+	out := append(append([]string(nil), always...), nameMinWait, nameDontWait)
+	if f.multishotRecv { // New fails where it was asked for and is not there
+		out = append(out, nameMultishotRecv)
+	}
+	return out
 }
 
 func (f features) got() []string {
@@ -50,6 +57,9 @@ func (f features) got() []string {
 	}
 	if f.dontWait {
 		out = append(out, nameDontWait)
+	}
+	if f.multishotRecv {
+		out = append(out, nameMultishotRecv)
 	}
 	return out
 }
@@ -91,6 +101,53 @@ func probe() (features, error) {
 	defer b.close()
 	later := q.features&featMinTimeout != 0
 	return features{minWait: later, dontWait: later}, nil
+}
+
+// probeMultishotRecv has a multishot receive take a byte that is waiting: it must
+// have taken a buffer for it and say that more may follow.
+func probeMultishotRecv() error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var q queues
+	if err := q.open(8, 16); err != nil {
+		return refusal(err)
+	}
+	defer q.close()
+	var b buffers
+	if err := b.open(&q, 2, 1); err != nil {
+		return fmt.Errorf("io_uring here refuses a %w", err)
+	}
+	defer b.close()
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("a pair of sockets to try a multishot receive with: %w", err)
+	}
+	defer unix.Close(pair[0])
+	defer unix.Close(pair[1])
+	if _, err := unix.Write(pair[1], []byte{1}); err != nil {
+		return fmt.Errorf("a byte to try a multishot receive with: %w", err)
+	}
+	e := q.next()
+	e.PrepareRecvMultishot(pair[0], 0, 0, 0)
+	e.Flags, e.BufIG = giouring.SqeBufferSelect, bufferGroup
+	if errno := q.enter(1, giouring.EnterGetEvents, nil); errno != 0 {
+		return refusal(errno)
+	}
+	c := q.cqes[q.cqSeen&uint32(len(q.cqes)-1)]
+	return judgeMultishotRecv(c.Res, c.Flags)
+}
+
+// judgeMultishotRecv says what is wrong with the first completion of a multishot
+// receive for which a byte is waiting.
+func judgeMultishotRecv(res int32, flags uint32) error {
+	const want = giouring.CQEFMore | giouring.CQEFBuffer
+	switch {
+	case res < 0:
+		return fmt.Errorf("recv=multishot: io_uring here refuses a %s (Linux 6.0 or later is needed): %w; recv=poll works", nameMultishotRecv, unix.Errno(-res))
+	case res != 1 || flags&want != want:
+		return fmt.Errorf("recv=multishot: a %s here ends with its first bytes (Linux 6.0 or later is needed); recv=poll works", nameMultishotRecv)
+	}
+	return nil
 }
 
 // probeOps asks the kernel for its list of operations.

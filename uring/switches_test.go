@@ -10,20 +10,26 @@ import (
 // and that what is none is refused with what would be one.
 func TestSwitches(t *testing.T) {
 	var o Options
-	if err := o.Set("accept=single,batch=64,minwait=1ms,level=6.1"); err != nil {
+	if err := o.Set("accept=single,recv=multishot,batch=64,minwait=1ms,level=6.1"); err != nil {
 		t.Fatal(err)
 	}
-	if want := (Options{SingleAccept: true, Batch: 64, MinWait: time.Millisecond, Level: Level61}); o != want {
+	if want := (Options{SingleAccept: true, MultishotRecv: true, Batch: 64, MinWait: time.Millisecond, Level: Level61}); o != want {
 		t.Errorf("%+v, want %+v", o, want)
 	}
-	if err := o.Set("accept=multishot,level=kernel"); err != nil || o.SingleAccept || o.Level != "" {
+	if err := o.Set("accept=multishot,recv=poll,buffers=own,level=kernel"); err != nil || o.SingleAccept || o.MultishotRecv || !o.OwnBuffers || o.Level != "" {
+		t.Errorf("%v, %+v", err, o)
+	}
+	if err := o.Set("buffers=ring"); err != nil || o.OwnBuffers {
 		t.Errorf("%v, %+v", err, o)
 	}
 	for _, test := range []struct{ choices, says string }{
 		{"", "NAME=VALUE"},
 		{"accept", "NAME=VALUE"},
-		{"colour=red", "accept, batch, minwait, level"},
+		{"colour=red", "accept, recv, buffers, batch, minwait, level"},
 		{"accept=never", "multishot|single"},
+		{"recv=never", "poll|multishot"},
+		{"buffers=mine", "ring|own"},
+		{"buffers=own,recv=multishot", "recv=multishot and buffers=own exclude each other"},
 		{"batch=0", "from 1"},
 		{"batch=64,batch=many", "from 1"},
 		{"minwait=5", "1us to 1s"},

@@ -210,6 +210,7 @@ func TestOptionsRefused(t *testing.T) {
 		{"CQEntries", Options{SQEntries: 64, CQEntries: 32}},
 		{"Buffers", Options{Buffers: 1 << 16}},
 		{"BufferBytes", Options{BufferBytes: -1}},
+		{"buffers=own", Options{MultishotRecv: true, OwnBuffers: true}},
 		{"Batch", Options{Batch: -1}},
 		{"Loops", Options{EngineOptions: comet.EngineOptions{Loops: -1}}},
 		{"table", Options{EngineOptions: comet.EngineOptions{TableLimit: 1 << 30}}},

@@ -26,8 +26,8 @@ const (
 type request uint8
 
 const (
-	reqPoll       request = iota + 1 // multishot poll of a connection
-	reqRecv                          // one-shot receive into a provided buffer
+	reqPoll       request = iota + 1 // poll of a connection
+	reqRecv                          // receive of a connection; aux is the buffer where the engine names it
 	reqSend                          // send or sendmsg; aux is the send record
 	reqClose                         // close of a direct descriptor
 	reqCancel                        // cancel of another request; only failures complete
