@@ -14,7 +14,9 @@ import (
 // Streaming is one multishot accept a listener. Between two looks of the loop
 // it takes no more connections than completions fit the queue, and one more a
 // listener: each run of it ends when the queue is full. Where the ring has at
-// least so many free slots it is safe.
+// least so many free slots it is safe. Unless the kernel's work waits for an
+// enter, it goes on while the loop looks, until the cancel is submitted: so it
+// needs twice as many, and a look whenever the queue has been emptied.
 //
 // Guarded is a poll of the listener and then single accepts, as many as slots
 // are free, which do not wait. A listener that has nothing waiting holds no
@@ -78,7 +80,7 @@ func (l *loop) listen(listeners []comet.Listener) {
 
 // room is the number of r's slots that a door may fill.
 func (l *loop) room(r *ring, door comet.Door) int {
-	n := r.free - r.singles
+	n := r.free - r.singles - r.untold
 	if door == comet.DoorFront && r.index == 0 {
 		n -= max(l.reserve-l.adminHeld, 0)
 	}
@@ -87,7 +89,26 @@ func (l *loop) room(r *ring, door comet.Door) int {
 
 // mayStream says that a multishot accept into r cannot overrun its table.
 func (l *loop) mayStream(r *ring) bool {
-	return !l.e.opts.SingleAccept && l.room(r, comet.DoorFront) >= len(r.cqes)+len(l.acceptors)
+	most := len(r.cqes) + len(l.acceptors)
+	if !l.deferred {
+		most *= 2
+	}
+	return !l.e.opts.SingleAccept && l.room(r, comet.DoorFront) >= most
+}
+
+// endStreams ends the streaming accepts that could now overrun r's table.
+func (l *loop) endStreams(r *ring) {
+	for i := range l.acceptors {
+		if a := &l.acceptors[i]; a.mode == modeStreaming && a.ring == r && !l.mayStream(r) {
+			l.endStream(a, uint32(i))
+		}
+	}
+}
+
+func (l *loop) endStream(a *acceptor, number uint32) {
+	a.mode = modeEnding
+	l.count.n[cAcceptMoved]++
+	l.cancel(a.ring, tag(reqAccept, a.gen, 0, number))
 }
 
 // admit arms what may be armed. It runs in every turn after something changed:
@@ -119,9 +140,7 @@ func (l *loop) admitTo(a *acceptor, number uint32) {
 	case modeStreaming:
 		turned := l.e.rotate && a.taken >= turnsPlace
 		if turned || l.e.paused.Load() || a.ring != l.target || !l.mayStream(a.ring) {
-			a.mode = modeEnding
-			l.count.n[cAcceptMoved]++
-			l.cancel(a.ring, tag(reqAccept, a.gen, 0, number))
+			l.endStream(a, number)
 		}
 	case modeIdle, modeReady:
 		l.arm(a, number)

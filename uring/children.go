@@ -25,6 +25,7 @@ type ring struct {
 	active    bool // on the loop's list; its eventfd is silent
 	awaited   bool // the parent's read of the eventfd is armed
 	deferred  []giouring.CompletionQueueEvent
+	untold    int // connections accepted that are among the deferred
 }
 
 // quiet says that nothing is left to do for the ring until the kernel speaks.
@@ -38,7 +39,7 @@ func (l *loop) addRing() error {
 	i := len(l.rings)
 	r := &ring{index: i, base: uint32(i * l.slots), eventFD: -1}
 	n := min(l.slots, l.capacity-int(r.base))
-	if err := r.open(l.e.opts.SQEntries, l.e.opts.CQEntries); err != nil {
+	if err := r.open(l.e.opts.setup()); err != nil {
 		return fmt.Errorf("ring %d: %w", i, err)
 	}
 	fail := func(err error) error {

@@ -37,6 +37,9 @@ type Options struct {
 	// SingleAccept takes connections one by one, after a poll of their listener,
 	// where otherwise one multishot accept takes all that come.
 	SingleAccept bool
+	// TaskRun says when the kernel's work for a ring is run: "deferred", which is
+	// the default, "cooperative" or "default".
+	TaskRun string
 	// Level takes the kernel for an older one: Level61, or "" for what it is.
 	Level string
 
@@ -81,11 +84,11 @@ var _ comet.Engine = (*Engine)(nil)
 // New makes an engine for svc. It fails, as Probe does, where the kernel lacks
 // what the engine needs, and where an option is out of its range.
 func New(svc *comet.Service, opts Options) (*Engine, error) {
-	f, err := probe()
-	if err != nil {
+	if err := opts.complete(); err != nil {
 		return nil, err
 	}
-	if err := opts.complete(); err != nil {
+	f, err := probe(opts.TaskRun)
+	if err != nil {
 		return nil, err
 	}
 	e := &Engine{svc: svc, opts: opts, features: f, origin: time.Now()}
@@ -126,6 +129,9 @@ func (o *Options) complete() error {
 	def(&o.BufferBytes, defaultBufferBytes)
 	def(&o.Batch, defaultBatch)
 	def(&o.recvWindow, o.Buffers)
+	if o.TaskRun == "" {
+		o.TaskRun = taskDeferred
+	}
 	if o.MinWait == 0 {
 		o.MinWait = defaultMinWait
 	}
@@ -152,6 +158,9 @@ func (o *Options) complete() error {
 	atLeast("MaxConns", o.MaxConns, 0)
 	atLeast("TableLimit", o.TableLimit, 0)
 	atLeast("AdminReserve", o.AdminReserve, 0)
+	if _, ok := taskFlags[o.TaskRun]; !ok {
+		errs = append(errs, fmt.Errorf("TaskRun is %q: want deferred, cooperative or default", o.TaskRun))
+	}
 	return errors.Join(errs...)
 }
 
@@ -222,7 +231,7 @@ func (e *Engine) addLoop(i, capacity, reserve int, listeners []comet.Listener) e
 	if capacity > maxAux {
 		return fmt.Errorf("loop %d would hold %d connections: at most %d, so use more loops", i, capacity, maxAux)
 	}
-	l := &loop{e: e, index: i, capacity: capacity, slots: min(capacity, e.limit), reserve: reserve}
+	l := &loop{e: e, index: i, capacity: capacity, slots: min(capacity, e.limit), reserve: reserve, deferred: e.opts.TaskRun == taskDeferred}
 	core, err := e.svc.NewLoop(capacity)
 	if err != nil {
 		return err

@@ -26,6 +26,11 @@ var variants = []struct {
 	// only, each with its cancel.
 	{"FewBuffersOldKernel", Options{Buffers: 2, BufferBytes: 64, recvWindow: 64, Level: Level61, SingleAccept: true},
 		[]counter{cENOBUFS, cCancelLate, cAcceptPaused}},
+	// The kernel's work runs while the loop looks, too: completions come without
+	// an enter, and a streaming accept goes on meanwhile.
+	{"DefaultTaskRun", Options{TaskRun: taskDefault, SQEntries: 4, CQEntries: 8},
+		[]counter{cSQFull, cCQOverflow, cAcceptMoved, cAcceptPaused}},
+	{"CooperativeTaskRun", Options{TaskRun: taskCooperative}, []counter{cAccepts, cPolls}},
 }
 
 // TestEngine runs the suite that every engine must pass under each variant.

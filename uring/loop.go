@@ -40,6 +40,9 @@ type loop struct {
 	core     *comet.Loop
 	capacity int // connections at most
 	slots    int // of one ring
+	// deferred says that the kernel runs its work only in an enter that asks for
+	// completions; otherwise it may at any time.
+	deferred bool
 
 	rings  []*ring
 	active []*ring // children with something to do
@@ -247,6 +250,10 @@ const kernelWork = 20
 // and hears of few leaves who asks meanwhile ever further behind, a quarter of a
 // second in a broadcast to 100,000. What only comes meanwhile is for the next turn.
 func (l *loop) enterNow(r *ring) {
+	if !l.deferred { // where an enter runs all there is
+		l.enter(r, 0, giouring.EnterGetEvents, nil)
+		return
+	}
 	for range mostCollects {
 		before, prompt := r.ready(), r.prompt
 		l.enterSure(r)
@@ -303,7 +310,7 @@ func (l *loop) reap(r *ring) {
 		for i := range list {
 			l.complete(r, userData(list[i].UserData), list[i].Res, list[i].Flags)
 		}
-		r.deferred = list[:0]
+		r.deferred, r.untold = list[:0], 0
 	}
 	tail := atomic.LoadUint32(r.cqTail)
 	for r.cqSeen != tail {
@@ -331,12 +338,18 @@ func (l *loop) reapSends(r *ring) {
 		u := userData(c.UserData)
 		if u.op() != reqSend || r.state[u.slot()]&fClosing != 0 {
 			r.deferred = append(r.deferred, c)
+			if u.op() == reqAccept && c.Res >= 0 {
+				r.untold++
+			}
 			continue
 		}
 		l.count.n[cCompletions]++
 		l.complete(r, u, c.Res, c.Flags)
 	}
 	r.advance()
+	if r.untold > 0 && !l.deferred {
+		l.endStreams(r)
+	}
 }
 
 // complete hands one completion to its owner.

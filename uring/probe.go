@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"unsafe"
 
@@ -14,8 +15,9 @@ import (
 
 // features is what the kernel has of the things that differ between kernels.
 type features struct {
-	minWait  bool // Linux 6.12
-	dontWait bool // Linux 6.10; nothing tells it from 6.9, so it is taken to come with minWait
+	taskRun  string // what was asked for and is there
+	minWait  bool   // Linux 6.12
+	dontWait bool   // Linux 6.10; nothing tells it from 6.9, so it is taken to come with minWait
 }
 
 // needed are the operations without which the engine cannot be.
@@ -28,10 +30,18 @@ var needed = []struct {
 	{giouring.OpAsyncCancel, "cancel"}, {giouring.OpRead, "read"},
 }
 
+// taskNames are the features behind each way to run the kernel's work.
+var taskNames = map[string][]string{
+	taskDeferred:    {"single issuer", "deferred task running"},
+	taskCooperative: {"single issuer", "cooperative task running"},
+}
+
 // always are the features that New insists on.
-var always = []string{
-	"single issuer", "deferred task running", "submit all", "direct descriptors",
-	"multishot accept", "multishot poll", "provided-buffer ring", "wait with a timeout",
+func (f features) always() []string {
+	return slices.Concat(taskNames[f.taskRun], []string{
+		"submit all", "direct descriptors",
+		"multishot accept", "multishot poll", "provided-buffer ring", "wait with a timeout",
+	})
 }
 
 const (
@@ -40,11 +50,11 @@ const (
 )
 
 func (f features) asked() []string {
-	return append(append([]string(nil), always...), nameMinWait, nameDontWait)
+	return append(f.always(), nameMinWait, nameDontWait)
 }
 
 func (f features) got() []string {
-	out := append([]string(nil), always...)
+	out := f.always()
 	if f.minWait {
 		out = append(out, nameMinWait)
 	}
@@ -58,17 +68,19 @@ func (f features) got() []string {
 // or what forbids it, as far as can be known. Where it fails the epoll engine
 // still works. Any thread may call it.
 func Probe() error {
-	_, err := probe()
+	_, err := probe(taskDeferred)
 	return err
 }
 
-func probe() (features, error) {
+// probe asks the kernel for a ring of the kind that the engine would make.
+func probe(taskRun string) (features, error) {
+	f := features{taskRun: taskRun}
 	// A ring answers only the thread that made it.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	var q queues
-	if err := q.open(8, 16); err != nil {
-		return features{}, refusal(err)
+	if err := q.open(newSetup(8, 16, taskRun)); err != nil {
+		return features{}, refusal(err, f)
 	}
 	defer q.close()
 	if q.features&giouring.FeatExtArg == 0 || q.features&giouring.FeatNoDrop == 0 {
@@ -86,7 +98,8 @@ func probe() (features, error) {
 	}
 	defer b.close()
 	later := q.features&featMinTimeout != 0
-	return features{minWait: later, dontWait: later}, nil
+	f.minWait, f.dontWait = later, later
+	return f, nil
 }
 
 // probeOps asks the kernel for its list of operations.
@@ -110,8 +123,8 @@ func probeOps(q *queues) error {
 	return nil
 }
 
-// refusal explains why no ring could be made.
-func refusal(err error) error {
+// refusal explains why no ring of the features wanted could be made.
+func refusal(err error, want features) error {
 	var why string
 	switch {
 	case errors.Is(err, unix.ENOSYS):
@@ -119,7 +132,11 @@ func refusal(err error) error {
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
 		why = whyForbidden(readWord("/proc/sys/kernel/io_uring_disabled"), readStatus("Seccomp"))
 	case errors.Is(err, unix.EINVAL):
-		why = "this kernel's io_uring lacks deferred task running (Linux 6.1 or later is needed)"
+		lacks := "submit all"
+		if names := taskNames[want.taskRun]; len(names) > 0 {
+			lacks = names[len(names)-1]
+		}
+		why = fmt.Sprintf("this kernel's io_uring lacks %s (Linux 6.1 or later is needed)", lacks)
 	case errors.Is(err, unix.ENOMEM):
 		why = "no memory for an io_uring: look at the locked-memory limit (ulimit -l) and the memory control group"
 	case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE):

@@ -21,9 +21,6 @@ const (
 	featMinTimeout   = 1 << 15 // Linux 6.12
 	acceptDontWait   = 1 << 1  // ioprio flag of accept, Linux 6.10
 	opRegisterFiles2 = giouring.RegisterFiles2
-
-	setupFlags = giouring.SetupSingleIssuer | giouring.SetupDeferTaskrun |
-		giouring.SetupSubmitAll | giouring.SetupTaskrunFlag | giouring.SetupCQSize
 )
 
 // setupParams is struct io_uring_params. The library's own type has the same
@@ -66,11 +63,11 @@ type queues struct {
 	cqSeen                  uint32 // head as read here
 }
 
-// open makes a ring of the given powers of two.
-func (q *queues) open(sqEntries, cqEntries int) error {
-	p := setupParams{cqEntries: uint32(cqEntries), flags: setupFlags}
+// open makes a ring with queues of the given powers of two.
+func (q *queues) open(s setup) error {
+	p := setupParams{cqEntries: uint32(s.cqEntries), flags: s.flags}
 	lib := giouring.NewRing()
-	if err := lib.QueueInitParams(uint32(sqEntries), (*giouring.Params)(unsafe.Pointer(&p))); err != nil {
+	if err := lib.QueueInitParams(uint32(s.sqEntries), (*giouring.Params)(unsafe.Pointer(&p))); err != nil {
 		return err
 	}
 	q.lib, q.fd, q.features = lib, lib.RingFd(), p.features

@@ -27,6 +27,7 @@ var Switches = []Switch{
 	{"accept", "multishot|single", "single: a poll and an accept a connection for one completion: a tenth more CPU to open, nothing else", setAccept},
 	{"batch", "256|N", "1: a loaded loop wakes for each completion: a tenth more CPU a delivery where the load sets the pace, and no less latency", setBatch},
 	{"minwait", "200us|DURATION", "longer: fewer wakes and no CPU to speak of, up to so much more latency on a loaded loop", setMinWait},
+	{"taskrun", "deferred|cooperative|default", "cooperative: the kernel's work runs in whatever the loop goes to the kernel for, in smaller batches: some per cent more CPU a delivery; default: the loop is interrupted for each piece as well: a tenth more", setTaskRun},
 	{"level", "kernel|" + Level61, Level61 + ": without a minimum wait a short time limit stands in, and a cancel for an accept that does not wait: some per cent more CPU", setLevel},
 }
 
@@ -84,6 +85,14 @@ func setMinWait(o *Options, value string) error {
 		return errors.New("want a duration from 1us to 1s")
 	}
 	o.MinWait = d
+	return nil
+}
+
+func setTaskRun(o *Options, value string) error {
+	if _, ok := taskFlags[value]; !ok {
+		return errValue
+	}
+	o.TaskRun = value
 	return nil
 }
 
