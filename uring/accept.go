@@ -266,7 +266,7 @@ func (l *loop) chooseTarget() {
 			best = r
 		}
 	}
-	if l.room(best, comet.DoorFront) < l.slots/spareSlots && len(l.rings)*l.slots < l.capacity {
+	if l.room(best, comet.DoorFront) < max(1, l.slots/spareSlots) && len(l.rings)*l.slots < l.capacity {
 		if err := l.addRing(); err != nil {
 			// The loop goes on with the rings it has, and tries again when
 			// they are full again.

@@ -30,8 +30,12 @@ type ring struct {
 
 // quiet says that nothing is left to do for the ring until the kernel speaks.
 func (r *ring) quiet() bool {
-	return r.pending() == 0 && r.ready() == 0 && len(r.deferred) == 0 && r.queue.empty() && !r.unrun()
+	return r.pending() == 0 && r.ready() == 0 && len(r.deferred) == 0 && !r.unissued() && !r.unrun()
 }
+
+// unissued says that receives are still to be submitted. Where the kernel's thread
+// submits, what issueRecvs has left waits for the end of those that are out.
+func (r *ring) unissued() bool { return !r.queue.empty() && !r.polled }
 
 // addRing opens the loop's next ring; it is the kernel's rule that the thread
 // that submits to a ring has made it.
@@ -39,7 +43,7 @@ func (l *loop) addRing() error {
 	i := len(l.rings)
 	r := &ring{index: i, base: uint32(i * l.slots), eventFD: -1}
 	n := min(l.slots, l.capacity-int(r.base))
-	if err := r.open(l.e.opts.setup()); err != nil {
+	if err := r.open(l.setup()); err != nil {
 		return fmt.Errorf("ring %d: %w", i, err)
 	}
 	fail := func(err error) error {

@@ -22,7 +22,7 @@ func (l *loop) end() {
 		for _, r := range l.rings {
 			l.enterNow(r)
 			l.drop(r)
-			left = left || r.awaited
+			left = left || r.awaited || r.untaken() > 0
 		}
 	}
 	l.count.show()

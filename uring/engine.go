@@ -40,6 +40,9 @@ type Options struct {
 	// TaskRun says when the kernel's work for a ring is run: "deferred", which is
 	// the default, "cooperative" or "default".
 	TaskRun string
+	// SQPoll has a thread of the kernel, one a loop, submit what the loop fills in.
+	// It takes TaskRun "default" and SingleAccept with it.
+	SQPoll bool
 	// Level takes the kernel for an older one: Level61, or "" for what it is.
 	Level string
 
@@ -87,7 +90,7 @@ func New(svc *comet.Service, opts Options) (*Engine, error) {
 	if err := opts.complete(); err != nil {
 		return nil, err
 	}
-	f, err := probe(opts.TaskRun)
+	f, err := probe(&opts)
 	if err != nil {
 		return nil, err
 	}
@@ -129,9 +132,6 @@ func (o *Options) complete() error {
 	def(&o.BufferBytes, defaultBufferBytes)
 	def(&o.Batch, defaultBatch)
 	def(&o.recvWindow, o.Buffers)
-	if o.TaskRun == "" {
-		o.TaskRun = taskDeferred
-	}
 	if o.MinWait == 0 {
 		o.MinWait = defaultMinWait
 	}
@@ -145,6 +145,7 @@ func (o *Options) complete() error {
 		pow("SQEntries", o.SQEntries, 1, maxEntries),
 		pow("CQEntries", o.CQEntries, o.SQEntries, 2*maxEntries),
 		pow("Buffers", o.Buffers, 1, maxBuffers),
+		o.checkTaskRun(),
 	}
 	atLeast := func(name string, v, least int) {
 		if v < least {
@@ -158,9 +159,6 @@ func (o *Options) complete() error {
 	atLeast("MaxConns", o.MaxConns, 0)
 	atLeast("TableLimit", o.TableLimit, 0)
 	atLeast("AdminReserve", o.AdminReserve, 0)
-	if _, ok := taskFlags[o.TaskRun]; !ok {
-		errs = append(errs, fmt.Errorf("TaskRun is %q: want deferred, cooperative or default", o.TaskRun))
-	}
 	return errors.Join(errs...)
 }
 

@@ -30,6 +30,7 @@ var variants = []struct {
 	// an enter, and a streaming accept goes on meanwhile.
 	{"DefaultTaskRun", Options{TaskRun: taskDefault, SQEntries: 4, CQEntries: 8},
 		[]counter{cSQFull, cCQOverflow, cAcceptMoved, cAcceptPaused}},
+	{"KernelThread", Options{SQPoll: true, SQEntries: 8, CQEntries: 16}, []counter{cSQFull, cCQOverflow, cAcceptPaused}},
 	{"CooperativeTaskRun", Options{TaskRun: taskCooperative}, []counter{cAccepts, cPolls}},
 }
 

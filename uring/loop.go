@@ -181,7 +181,11 @@ func (l *loop) entry(r *ring) *giouring.SubmissionQueueEntry {
 			return e
 		}
 		l.count.n[cSQFull]++
-		l.enter(r, 0, 0, nil)
+		var flags uint32
+		if r.polled {
+			flags = giouring.EnterSQWait
+		}
+		l.enter(r, 0, flags, nil)
 		if l.acting && int(r.ready()) > len(r.cqes)/2 {
 			l.reapSends(r)
 		}
@@ -194,7 +198,7 @@ func (l *loop) workParent(busy bool) {
 	p := l.rings[0]
 	l.issueRecvs(p)
 	slept := false
-	if !busy && p.pending() <= fewPending && p.ready() == 0 && len(p.deferred) == 0 && p.queue.empty() {
+	if !busy && p.pending() <= fewPending && p.ready() == 0 && len(p.deferred) == 0 && !p.unissued() {
 		if deadline, ok := l.core.Sleep(); ok {
 			l.sleep(p, l.retryDeadline(deadline))
 			l.core.Awake()
@@ -284,6 +288,11 @@ func (l *loop) enter(r *ring, wait, flags uint32, arg *waitArg) {
 	r.advance()
 	r.buf.publish()
 	r.prompt = 0
+	if r.polled {
+		if flags = r.rouse(wait, flags); flags == 0 {
+			return
+		}
+	}
 	l.count.n[cEnters]++
 	errno := r.enter(wait, flags, arg)
 	if r.overflowed() {

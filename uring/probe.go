@@ -16,6 +16,7 @@ import (
 // features is what the kernel has of the things that differ between kernels.
 type features struct {
 	taskRun  string // what was asked for and is there
+	sqPoll   bool   // likewise
 	minWait  bool   // Linux 6.12
 	dontWait bool   // Linux 6.10; nothing tells it from 6.9, so it is taken to come with minWait
 }
@@ -36,9 +37,17 @@ var taskNames = map[string][]string{
 	taskCooperative: {"single issuer", "cooperative task running"},
 }
 
+// setup are the features of a ring that depend on the options.
+func (f features) setup() []string {
+	if f.sqPoll {
+		return []string{"submission by a kernel thread"}
+	}
+	return taskNames[f.taskRun]
+}
+
 // always are the features that New insists on.
 func (f features) always() []string {
-	return slices.Concat(taskNames[f.taskRun], []string{
+	return slices.Concat(f.setup(), []string{
 		"submit all", "direct descriptors",
 		"multishot accept", "multishot poll", "provided-buffer ring", "wait with a timeout",
 	})
@@ -68,18 +77,22 @@ func (f features) got() []string {
 // or what forbids it, as far as can be known. Where it fails the epoll engine
 // still works. Any thread may call it.
 func Probe() error {
-	_, err := probe(taskDeferred)
+	_, err := probe(&Options{TaskRun: taskDeferred})
 	return err
 }
 
 // probe asks the kernel for a ring of the kind that the engine would make.
-func probe(taskRun string) (features, error) {
-	f := features{taskRun: taskRun}
+func probe(o *Options) (features, error) {
+	f := features{taskRun: o.TaskRun, sqPoll: o.SQPoll}
+	s := newSetup(8, 16, o.TaskRun)
+	if o.SQPoll {
+		s = s.polled(nil)
+	}
 	// A ring answers only the thread that made it.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	var q queues
-	if err := q.open(newSetup(8, 16, taskRun)); err != nil {
+	if err := q.open(s); err != nil {
 		return features{}, refusal(err, f)
 	}
 	defer q.close()
@@ -133,7 +146,7 @@ func refusal(err error, want features) error {
 		why = whyForbidden(readWord("/proc/sys/kernel/io_uring_disabled"), readStatus("Seccomp"))
 	case errors.Is(err, unix.EINVAL):
 		lacks := "submit all"
-		if names := taskNames[want.taskRun]; len(names) > 0 {
+		if names := want.setup(); len(names) > 0 {
 			lacks = names[len(names)-1]
 		}
 		why = fmt.Sprintf("this kernel's io_uring lacks %s (Linux 6.1 or later is needed)", lacks)

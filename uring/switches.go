@@ -28,6 +28,7 @@ var Switches = []Switch{
 	{"batch", "256|N", "1: a loaded loop wakes for each completion: a tenth more CPU a delivery where the load sets the pace, and no less latency", setBatch},
 	{"minwait", "200us|DURATION", "longer: fewer wakes and no CPU to speak of, up to so much more latency on a loaded loop", setMinWait},
 	{"taskrun", "deferred|cooperative|default", "cooperative: the kernel's work runs in whatever the loop goes to the kernel for, in smaller batches: some per cent more CPU a delivery; default: the loop is interrupted for each piece as well: a tenth more", setTaskRun},
+	{"sqpoll", "off|on", "on: no enter to submit, but a thread of the kernel for each loop that looks for submissions, and hands over each completion: twice the CPU at least; it pays only where there are processors to spare", setSQPoll},
 	{"level", "kernel|" + Level61, Level61 + ": without a minimum wait a short time limit stands in, and a cancel for an accept that does not wait: some per cent more CPU", setLevel},
 }
 
@@ -43,7 +44,8 @@ func (o *Options) Set(choices string) error {
 			return err
 		}
 	}
-	return nil
+	chosen := *o // what goes with the choices is filled in by New
+	return chosen.checkTaskRun()
 }
 
 func (o *Options) set(name, value string) error {
@@ -93,6 +95,14 @@ func setTaskRun(o *Options, value string) error {
 		return errValue
 	}
 	o.TaskRun = value
+	return nil
+}
+
+func setSQPoll(o *Options, value string) error {
+	if value != "on" && value != "off" {
+		return errValue
+	}
+	o.SQPoll = value == "on"
 	return nil
 }
 
