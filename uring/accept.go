@@ -157,7 +157,8 @@ func (l *loop) arm(a *acceptor, number uint32) {
 		a.starved, a.roused = false, true
 		a.gen++
 		e := l.entry(a.ring)
-		e.PrepareMultishotAcceptDirect(a.fd, 0, 0, 0)
+		a.ring.prepareAccept(e, a.fd, 0, 0)
+		e.IoPrio = giouring.AcceptMultishot
 		e.UserData = uint64(tag(reqAccept, a.gen, 0, number))
 		return
 	}
@@ -244,7 +245,7 @@ func (l *loop) acceptOne(r *ring, a *acceptor, number uint32) {
 	a.singles++
 	r.singles++
 	e := l.entry(r)
-	e.PrepareAcceptDirect(a.fd, address, length, 0, giouring.FileIndexAlloc)
+	r.prepareAccept(e, a.fd, address, length)
 	u := tag(reqAcceptOne, a.gen, record, number)
 	e.UserData = uint64(u)
 	if l.e.features.dontWait {
@@ -305,7 +306,7 @@ func (l *loop) completeAccept(r *ring, u userData, res int32, flags uint32) {
 		}
 		if res >= 0 {
 			a.taken++
-			l.accepted(r, uint32(res), a.door, comet.Peer{})
+			l.accepted(r, res, a.door, comet.Peer{})
 		} else {
 			l.acceptFailed(a, res)
 		}
@@ -321,7 +322,7 @@ func (l *loop) completeAccept(r *ring, u userData, res int32, flags uint32) {
 			if a.singles == 0 {
 				a.burst = min(2*a.burst, maxSingles)
 			}
-			l.accepted(r, uint32(res), a.door, peer)
+			l.accepted(r, res, a.door, peer)
 			return
 		}
 		a.burst = 1

@@ -16,6 +16,7 @@ type ring struct {
 	index     int
 	base      uint32   // the first connection's number
 	state     []uint32 // by slot; see conn.go
+	fds       descriptors
 	queue     slotQueue
 	receiving int    // receives submitted and not completed
 	prompt    uint32 // entries filled that complete within their submission
@@ -50,7 +51,11 @@ func (l *loop) addRing() error {
 		l.closeRing(r)
 		return fmt.Errorf("ring %d: %w", i, err)
 	}
-	if err := r.registerTable(n); err != nil {
+	table := r.registerTable
+	if l.e.opts.PlainFDs {
+		table = r.fds.open
+	}
+	if err := table(n); err != nil {
 		return fail(err)
 	}
 	if err := r.buf.open(&r.queues, l.e.opts.Buffers, l.e.opts.BufferBytes); err != nil {
@@ -137,6 +142,7 @@ func (l *loop) closeRing(r *ring) {
 	r.close()
 	r.buf.close()
 	r.queue.close()
+	r.fds.close()
 	if r.eventFD >= 0 {
 		_ = unix.Close(r.eventFD)
 	}

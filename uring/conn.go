@@ -77,8 +77,13 @@ func (r *ring) tag(op request, slot, aux uint32) userData {
 	return tag(op, uint16(r.state[slot]>>fGenShift), aux, slot)
 }
 
-// accepted takes a connection that the kernel has put into slot.
-func (l *loop) accepted(r *ring, slot uint32, door comet.Door, peer comet.Peer) {
+// accepted takes a connection that the kernel has put into a slot, or that it has
+// given a descriptor.
+func (l *loop) accepted(r *ring, res int32, door comet.Door, peer comet.Peer) {
+	slot, ok := l.place(r, res)
+	if !ok {
+		return
+	}
 	l.count.n[cAccepts]++
 	r.free--
 	if door == comet.DoorAdmin {
@@ -115,8 +120,8 @@ func (l *loop) openConn(r *ring, slot uint32, door comet.Door, peer comet.Peer) 
 func (l *loop) armPoll(r *ring, slot uint32) {
 	r.state[slot] |= fPoll
 	e := l.entry(r)
-	e.PreparePollMultishot(int(slot), pollEvents)
-	e.Flags = giouring.SqeFixedFile
+	e.PreparePollMultishot(0, pollEvents)
+	r.aim(e, slot)
 	e.UserData = uint64(r.tag(reqPoll, slot, 0))
 }
 
@@ -204,8 +209,9 @@ func (l *loop) issueRecvs(r *ring) {
 		r.receiving++
 		e := l.entry(r)
 		r.prompt++
-		e.PrepareRecv(int(slot), 0, 0, unix.MSG_DONTWAIT)
-		e.Flags = giouring.SqeFixedFile | giouring.SqeBufferSelect
+		e.PrepareRecv(0, 0, 0, unix.MSG_DONTWAIT)
+		r.aim(e, slot)
+		e.Flags |= giouring.SqeBufferSelect
 		e.BufIG = bufferGroup
 		e.UserData = uint64(r.tag(reqRecv, slot, 0))
 	}
@@ -282,8 +288,8 @@ const discardBytes = 64 << 10
 func (l *loop) discard(r *ring, slot uint32) {
 	e := l.entry(r)
 	// With MSG_TRUNC nothing is written to the buffer.
-	e.PrepareRecv(int(slot), l.scratch, discardBytes, unix.MSG_TRUNC|unix.MSG_DONTWAIT)
-	e.Flags = giouring.SqeFixedFile
+	e.PrepareRecv(0, l.scratch, discardBytes, unix.MSG_TRUNC|unix.MSG_DONTWAIT)
+	r.aim(e, slot)
 	e.UserData = uint64(r.tag(reqDiscard, slot, 0))
 }
 
@@ -307,7 +313,7 @@ func (l *loop) closeConn(r *ring, slot uint32) {
 		l.discard(r, slot)
 	}
 	e := l.entry(r)
-	e.PrepareCloseDirect(slot)
+	r.prepareClose(e, slot)
 	e.UserData = uint64(r.tag(reqClose, slot, 0))
 }
 
@@ -321,6 +327,9 @@ func (l *loop) finish(r *ring, slot uint32) {
 	was := *st
 	*st = was&fQueued | (was&^(1<<fGenShift-1) + 1<<fGenShift)
 	r.free++
+	if r.plain() {
+		r.fds.give(slot)
+	}
 	if was&fAdmin != 0 {
 		l.adminHeld--
 	}

@@ -3,10 +3,11 @@ package uring
 import "sync/atomic"
 
 // end cancels, and sees end, what the kernel might still read or write for: the
-// sends, whose pieces are the core's, and the reads of eventfds. Polls and
-// accepts hold no memory; closing their ring ends them, which is one pass in
+// sends, whose pieces are the core's, and the reads of eventfds; and accepts that
+// would leave plain descriptors. Polls and direct accepts hold no memory; closing their ring ends them, which is one pass in
 // the kernel where a cancel of all would search anew for each.
 func (l *loop) end() {
+	l.endAccepts()
 	for _, r := range l.rings {
 		if r.awaited {
 			l.cancel(l.rings[0], tag(reqChild, 0, 0, uint32(r.index)))
@@ -18,12 +19,15 @@ func (l *loop) end() {
 		}
 	}
 	for left := true; left; {
-		left = l.sends.used > 0
+		left = l.sends.used > 0 || l.accepting()
 		for _, r := range l.rings {
 			l.enterNow(r)
 			l.drop(r)
 			left = left || r.awaited || r.untaken() > 0
 		}
+	}
+	for _, r := range l.rings {
+		r.closePlain()
 	}
 	l.count.show()
 }
@@ -31,9 +35,12 @@ func (l *loop) end() {
 // drop reads completions without telling anybody.
 func (l *loop) drop(r *ring) {
 	for tail := atomic.LoadUint32(r.cqTail); r.cqSeen != tail; r.cqSeen++ {
-		switch u := userData(r.cqes[r.cqSeen&uint32(len(r.cqes)-1)].UserData); u.op() {
+		c := &r.cqes[r.cqSeen&uint32(len(r.cqes)-1)]
+		switch u := userData(c.UserData); u.op() {
 		case reqSend:
 			l.sends.give(u.aux())
+		case reqAccept, reqAcceptOne:
+			l.dropAccept(r, u, c.Res, c.Flags)
 		case reqChild:
 			l.rings[u.slot()].awaited = false
 		}

@@ -43,6 +43,9 @@ type Options struct {
 	// SQPoll has a thread of the kernel, one a loop, submit what the loop fills in.
 	// It takes TaskRun "default" and SingleAccept with it.
 	SQPoll bool
+	// PlainFDs has connections be descriptors of the process, which its limit
+	// bounds over all loops.
+	PlainFDs bool
 	// Level takes the kernel for an older one: Level61, or "" for what it is.
 	Level string
 
@@ -112,6 +115,11 @@ func New(svc *comet.Service, opts Options) (*Engine, error) {
 	}
 	if e.opts.Loops == 0 {
 		e.opts.Loops = runtime.GOMAXPROCS(0)
+	}
+	if opts.PlainFDs {
+		if err := e.boundPlain(int(min(lim.Cur, maxSlots))); err != nil {
+			return nil, err
+		}
 	}
 	if e.opts.MaxConns == 0 {
 		e.opts.MaxConns = e.limit * e.opts.Loops
@@ -311,5 +319,8 @@ func (e *Engine) Facts() comet.Facts {
 			l.index, n, (l.capacity+l.slots-1)/l.slots, l.slots, l.capacity, l.reserve))
 	}
 	f.Tables = f.Rings
+	if e.opts.PlainFDs {
+		f.Tables = 1
+	}
 	return f
 }

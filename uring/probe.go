@@ -17,6 +17,7 @@ import (
 type features struct {
 	taskRun  string // what was asked for and is there
 	sqPoll   bool   // likewise
+	plain    bool   // descriptors, as was asked for
 	minWait  bool   // Linux 6.12
 	dontWait bool   // Linux 6.10; nothing tells it from 6.9, so it is taken to come with minWait
 }
@@ -47,8 +48,12 @@ func (f features) setup() []string {
 
 // always are the features that New insists on.
 func (f features) always() []string {
+	descriptors := "direct descriptors"
+	if f.plain {
+		descriptors = "plain descriptors"
+	}
 	return slices.Concat(f.setup(), []string{
-		"submit all", "direct descriptors",
+		"submit all", descriptors,
 		"multishot accept", "multishot poll", "provided-buffer ring", "wait with a timeout",
 	})
 }
@@ -83,7 +88,7 @@ func Probe() error {
 
 // probe asks the kernel for a ring of the kind that the engine would make.
 func probe(o *Options) (features, error) {
-	f := features{taskRun: o.TaskRun, sqPoll: o.SQPoll}
+	f := features{taskRun: o.TaskRun, sqPoll: o.SQPoll, plain: o.PlainFDs}
 	s := newSetup(8, 16, o.TaskRun)
 	if o.SQPoll {
 		s = s.polled(nil)
@@ -102,7 +107,7 @@ func probe(o *Options) (features, error) {
 	if err := probeOps(&q); err != nil {
 		return features{}, err
 	}
-	if err := q.registerTable(1); err != nil {
+	if err := q.registerTable(1); err != nil && !o.PlainFDs {
 		return features{}, fmt.Errorf("io_uring here refuses a %w: Linux 6.1 or later is needed", err)
 	}
 	var b buffers

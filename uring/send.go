@@ -109,16 +109,15 @@ func (l *loop) submitSend(r *ring, slot, i uint32) {
 	s := &l.sends.rec[i]
 	if left := s.count - s.first; left == 1 {
 		v := &s.iov[s.first]
-		e.PrepareSend(int(slot), uintptr(v.base), uint32(v.len), sendFlags)
+		e.PrepareSend(0, uintptr(v.base), uint32(v.len), sendFlags)
 	} else {
 		s.msg = msgHeader{iov: uint64(uintptr(unsafe.Pointer(&s.iov[s.first]))), iovLen: uint64(left)}
 		e.OpCode = giouring.OpSendmsg
-		e.Fd = int32(slot)
 		e.Addr = uint64(uintptr(unsafe.Pointer(&s.msg)))
 		e.Len = 1
 		e.OpcodeFlags = sendFlags
 	}
-	e.Flags = giouring.SqeFixedFile
+	r.aim(e, slot)
 	e.UserData = uint64(r.tag(reqSend, slot, i))
 }
 

@@ -29,6 +29,7 @@ var Switches = []Switch{
 	{"minwait", "200us|DURATION", "longer: fewer wakes and no CPU to speak of, up to so much more latency on a loaded loop", setMinWait},
 	{"taskrun", "deferred|cooperative|default", "cooperative: the kernel's work runs in whatever the loop goes to the kernel for, in smaller batches: some per cent more CPU a delivery; default: the loop is interrupted for each piece as well: a tenth more", setTaskRun},
 	{"sqpoll", "off|on", "on: no enter to submit, but a thread of the kernel for each loop that looks for submissions, and hands over each completion: twice the CPU at least; it pays only where there are processors to spare", setSQPoll},
+	{"fds", "direct|plain", "plain: each request looks its descriptor up in the process's table and counts its file: some per cent more CPU a message, 40 bytes of the kernel a connection less, and no more of them than the descriptor limit", setFDs},
 	{"level", "kernel|" + Level61, Level61 + ": without a minimum wait a short time limit stands in, and a cancel for an accept that does not wait: some per cent more CPU", setLevel},
 }
 
@@ -103,6 +104,14 @@ func setSQPoll(o *Options, value string) error {
 		return errValue
 	}
 	o.SQPoll = value == "on"
+	return nil
+}
+
+func setFDs(o *Options, value string) error {
+	if value != "direct" && value != "plain" {
+		return errValue
+	}
+	o.PlainFDs = value == "plain"
 	return nil
 }
 

@@ -10,10 +10,10 @@ import (
 // and that what is none is refused with what would be one.
 func TestSwitches(t *testing.T) {
 	var o Options
-	if err := o.Set("accept=single,batch=64,minwait=1ms,taskrun=default,sqpoll=on,level=6.1"); err != nil {
+	if err := o.Set("accept=single,batch=64,minwait=1ms,taskrun=default,sqpoll=on,fds=plain,level=6.1"); err != nil {
 		t.Fatal(err)
 	}
-	if want := (Options{SingleAccept: true, Batch: 64, MinWait: time.Millisecond, TaskRun: taskDefault, SQPoll: true, Level: Level61}); o != want {
+	if want := (Options{SingleAccept: true, Batch: 64, MinWait: time.Millisecond, TaskRun: taskDefault, SQPoll: true, PlainFDs: true, Level: Level61}); o != want {
 		t.Errorf("%+v, want %+v", o, want)
 	}
 	if err := o.Set("accept=multishot,level=kernel"); err != nil || o.SingleAccept || o.Level != "" {
@@ -22,7 +22,7 @@ func TestSwitches(t *testing.T) {
 	for _, test := range []struct{ choices, says string }{
 		{"", "NAME=VALUE"},
 		{"accept", "NAME=VALUE"},
-		{"colour=red", "accept, batch, minwait, taskrun, sqpoll, level"},
+		{"colour=red", "accept, batch, minwait, taskrun, sqpoll, fds, level"},
 		{"accept=never", "multishot|single"},
 		{"batch=0", "from 1"},
 		{"batch=64,batch=many", "from 1"},
@@ -31,6 +31,7 @@ func TestSwitches(t *testing.T) {
 		{"sqpoll=1", "off|on"},
 		{"taskrun=deferred,sqpoll=on", "leave taskrun out"},
 		{"sqpoll=on,taskrun=cooperative", "leave taskrun out"},
+		{"fds=0", "direct|plain"},
 		{"level=5.15", "kernel|6.1"},
 	} {
 		var o Options
