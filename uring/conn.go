@@ -114,6 +114,10 @@ func (l *loop) openConn(r *ring, slot uint32, door comet.Door, peer comet.Peer) 
 		*st |= fAdmin
 	}
 	l.core.Open(l.now, r.conn(slot), door, peer)
+	if l.epoll.on() {
+		l.addToEpoll(r, slot)
+		return
+	}
 	l.armPoll(r, slot)
 }
 
@@ -155,6 +159,16 @@ func (l *loop) polled(r *ring, slot uint32, res int32, flags uint32) {
 	if flags&giouring.CQEFMore == 0 {
 		*st &^= fPoll
 	}
+	l.reported(r, slot, res)
+	if *st&(fPoll|fClosing|fHungup|fOpen) == fOpen {
+		l.count.n[cRearms]++
+		l.armPoll(r, slot)
+	}
+}
+
+// reported takes what a connection is ready for, or an error.
+func (l *loop) reported(r *ring, slot uint32, res int32) {
+	st := &r.state[slot]
 	switch {
 	case *st&fClosing != 0:
 		l.finish(r, slot)
@@ -171,11 +185,6 @@ func (l *loop) polled(r *ring, slot uint32, res int32, flags uint32) {
 		l.wantRecv(r, slot)
 	} else if *st&fGone != 0 {
 		l.hangup(r, slot)
-		return
-	}
-	if *st&fPoll == 0 {
-		l.count.n[cRearms]++
-		l.armPoll(r, slot)
 	}
 }
 

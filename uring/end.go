@@ -8,6 +8,9 @@ import "sync/atomic"
 // the kernel where a cancel of all would search anew for each.
 func (l *loop) end() {
 	l.endAccepts()
+	if l.epoll.armed {
+		l.cancel(l.rings[0], tag(reqEpoll, 0, 0, 0))
+	}
 	for _, r := range l.rings {
 		if r.awaited {
 			l.cancel(l.rings[0], tag(reqChild, 0, 0, uint32(r.index)))
@@ -19,7 +22,7 @@ func (l *loop) end() {
 		}
 	}
 	for left := true; left; {
-		left = l.sends.used > 0 || l.accepting()
+		left = l.sends.used > 0 || l.accepting() || l.epoll.armed
 		for _, r := range l.rings {
 			l.enterNow(r)
 			l.drop(r)
@@ -41,6 +44,8 @@ func (l *loop) drop(r *ring) {
 			l.sends.give(u.aux())
 		case reqAccept, reqAcceptOne:
 			l.dropAccept(r, u, c.Res, c.Flags)
+		case reqEpoll:
+			l.epoll.armed = false
 		case reqChild:
 			l.rings[u.slot()].awaited = false
 		}
@@ -54,6 +59,7 @@ func (l *loop) free() {
 	}
 	l.rings = nil
 	l.ringCount.Store(0)
+	l.epoll.close()
 	l.states.free()
 	l.sendAt.free()
 	l.waitMem.free()

@@ -46,6 +46,9 @@ type Options struct {
 	// PlainFDs has connections be descriptors of the process, which its limit
 	// bounds over all loops.
 	PlainFDs bool
+	// EpollWait has connections wait for input in an epoll instance, which the ring
+	// waits for. It needs PlainFDs and Linux 6.15.
+	EpollWait bool
 	// Level takes the kernel for an older one: Level61, or "" for what it is.
 	Level string
 
@@ -154,6 +157,7 @@ func (o *Options) complete() error {
 		pow("CQEntries", o.CQEntries, o.SQEntries, 2*maxEntries),
 		pow("Buffers", o.Buffers, 1, maxBuffers),
 		o.checkTaskRun(),
+		o.checkRecv(),
 	}
 	atLeast := func(name string, v, least int) {
 		if v < least {

@@ -32,8 +32,9 @@ var variants = []struct {
 		[]counter{cSQFull, cCQOverflow, cAcceptMoved, cAcceptPaused}},
 	// Each receive takes a turn of two threads, so that large contents need large
 	// buffers where others have the processors.
-	{"KernelThread", Options{SQPoll: true, SQEntries: 8, CQEntries: 16, BufferBytes: 16384}, []counter{cSQFull, cCQOverflow, cAcceptPaused}},
+	{"KernelThread", Options{SQPoll: true, SQEntries: 8, CQEntries: 16, BufferBytes: 1 << 17}, []counter{cSQFull, cCQOverflow, cAcceptPaused}},
 	{"CooperativePlain", Options{TaskRun: taskCooperative, PlainFDs: true}, []counter{cAccepts, cPolls, cAcceptPaused}},
+	{"EpollWait", Options{PlainFDs: true, EpollWait: true}, []counter{cAccepts, cPolls, cAcceptPaused}},
 }
 
 // TestEngine runs the suite that every engine must pass under each variant.

@@ -18,7 +18,7 @@ import (
 
 const (
 	opEpollWait = 59 // IORING_OP_EPOLL_WAIT, Linux 6.15
-	// recvEpoll is the value of Options.Recv that asks for all this.
+	// recvEpoll is the value of the switch that asks for all this.
 	recvEpoll = "epoll"
 	// epollEvents is the most events of one batch. What is left comes with the
 	// next.
@@ -101,13 +101,11 @@ func (l *loop) completeEpoll(res int32) {
 	l.armEpoll()
 }
 
-// checkRecv refuses the choices that go together with none of this.
+// checkRecv refuses what waiting in an epoll instance does not go together with.
 func (o *Options) checkRecv() error {
 	switch {
-	case o.Recv == "" || o.Recv == "poll":
+	case !o.EpollWait:
 		return nil
-	case o.Recv != recvEpoll:
-		return fmt.Errorf("Recv is %q: want poll or epoll", o.Recv)
 	case !o.PlainFDs:
 		return errors.New("recv=epoll needs fds=plain: an epoll instance watches descriptors of the process")
 	case o.Level == Level61:

@@ -64,6 +64,7 @@ type loop struct {
 	sends          sendTable
 	waitMem        region
 	peers          peers
+	epoll          epollWait
 	wait           *waitArg
 	scratch        uintptr // where the counts of eventfds go, unread
 
@@ -122,6 +123,12 @@ func (l *loop) begin() error {
 		return err
 	}
 	l.armWake()
+	if l.e.opts.EpollWait {
+		if err := l.epoll.open(); err != nil {
+			return err
+		}
+		l.armEpoll()
+	}
 	l.target = l.rings[0]
 	l.admitDirty = true
 	return nil
@@ -385,6 +392,8 @@ func (l *loop) complete(r *ring, u userData, res int32, flags uint32) {
 			l.count.n[cRearms]++
 			l.armWake()
 		}
+	case reqEpoll:
+		l.completeEpoll(res)
 	case reqChild:
 		c := l.rings[u.slot()]
 		c.awaited = false

@@ -83,6 +83,9 @@ func TestNoDescriptorLeft(t *testing.T) {
 	restore()
 	a.retryAt, b.l.admitDirty = 0, true
 	b.until("the accept after it", func() bool { return b.l.count.n[cAccepts] == 1 })
+	if err := unix.SetNonblock(fds[0], true); err != nil {
+		t.Fatal(err)
+	}
 	var in [1024]byte
 	if n := b.ask(fds[0], askRequest, in[:]); text(in[:n]) != "HTTP/1.1 200 OK" {
 		t.Errorf("the client that waited: %q", in[:n])

@@ -18,6 +18,7 @@ type features struct {
 	taskRun  string // what was asked for and is there
 	sqPoll   bool   // likewise
 	plain    bool   // descriptors, as was asked for
+	epoll    bool   // wait, likewise
 	minWait  bool   // Linux 6.12
 	dontWait bool   // Linux 6.10; nothing tells it from 6.9, so it is taken to come with minWait
 }
@@ -52,9 +53,13 @@ func (f features) always() []string {
 	if f.plain {
 		descriptors = "plain descriptors"
 	}
+	wait := "multishot poll"
+	if f.epoll {
+		wait = "epoll wait"
+	}
 	return slices.Concat(f.setup(), []string{
 		"submit all", descriptors,
-		"multishot accept", "multishot poll", "provided-buffer ring", "wait with a timeout",
+		"multishot accept", wait, "provided-buffer ring", "wait with a timeout",
 	})
 }
 
@@ -88,7 +93,7 @@ func Probe() error {
 
 // probe asks the kernel for a ring of the kind that the engine would make.
 func probe(o *Options) (features, error) {
-	f := features{taskRun: o.TaskRun, sqPoll: o.SQPoll, plain: o.PlainFDs}
+	f := features{taskRun: o.TaskRun, sqPoll: o.SQPoll, plain: o.PlainFDs, epoll: o.EpollWait}
 	s := newSetup(8, 16, o.TaskRun)
 	if o.SQPoll {
 		s = s.polled(nil)
@@ -104,7 +109,7 @@ func probe(o *Options) (features, error) {
 	if q.features&giouring.FeatExtArg == 0 || q.features&giouring.FeatNoDrop == 0 {
 		return features{}, errors.New("io_uring here cannot wait with a timeout: Linux 6.1 or later is needed")
 	}
-	if err := probeOps(&q); err != nil {
+	if err := probeOps(&q, o); err != nil {
 		return features{}, err
 	}
 	if err := q.registerTable(1); err != nil && !o.PlainFDs {
@@ -121,7 +126,7 @@ func probe(o *Options) (features, error) {
 }
 
 // probeOps asks the kernel for its list of operations.
-func probeOps(q *queues) error {
+func probeOps(q *queues, o *Options) error {
 	const ops = 64
 	var p struct {
 		lastOp, opsLen uint8
@@ -137,6 +142,9 @@ func probeOps(q *queues) error {
 		if n.op > p.lastOp || p.ops[n.op].Flags&supported == 0 {
 			return fmt.Errorf("io_uring here has no %s", n.name)
 		}
+	}
+	if o.EpollWait && (opEpollWait > p.lastOp || p.ops[opEpollWait].Flags&supported == 0) {
+		return errors.New("io_uring here has no wait for an epoll instance, which recv=epoll needs: Linux 6.15 or later has it; leave recv out")
 	}
 	return nil
 }

@@ -10,7 +10,7 @@ import (
 // and that what is none is refused with what would be one.
 func TestSwitches(t *testing.T) {
 	var o Options
-	if err := o.Set("accept=single,batch=64,minwait=1ms,taskrun=default,sqpoll=on,fds=plain,level=6.1"); err != nil {
+	if err := o.Set("accept=single,batch=64,minwait=1ms,taskrun=default,sqpoll=on,fds=plain,recv=epoll,recv=poll,level=6.1"); err != nil {
 		t.Fatal(err)
 	}
 	if want := (Options{SingleAccept: true, Batch: 64, MinWait: time.Millisecond, TaskRun: taskDefault, SQPoll: true, PlainFDs: true, Level: Level61}); o != want {
@@ -22,7 +22,7 @@ func TestSwitches(t *testing.T) {
 	for _, test := range []struct{ choices, says string }{
 		{"", "NAME=VALUE"},
 		{"accept", "NAME=VALUE"},
-		{"colour=red", "accept, batch, minwait, taskrun, sqpoll, fds, level"},
+		{"colour=red", "accept, batch, minwait, taskrun, sqpoll, fds, recv, level"},
 		{"accept=never", "multishot|single"},
 		{"batch=0", "from 1"},
 		{"batch=64,batch=many", "from 1"},
@@ -32,6 +32,9 @@ func TestSwitches(t *testing.T) {
 		{"taskrun=deferred,sqpoll=on", "leave taskrun out"},
 		{"sqpoll=on,taskrun=cooperative", "leave taskrun out"},
 		{"fds=0", "direct|plain"},
+		{"recv=never", "poll|epoll"},
+		{"recv=epoll", "needs fds=plain"},
+		{"recv=epoll,fds=plain,level=6.1", "needs Linux 6.15"},
 		{"level=5.15", "kernel|6.1"},
 	} {
 		var o Options

@@ -37,6 +37,7 @@ const (
 	reqWake                         // multishot poll of the loop's own eventfd
 	reqDiscard                      // receive of what is thrown away before a close
 	reqChild                        // read of a child ring's eventfd; slot is the ring's number
+	reqEpoll                        // wait of the loop's epoll instance
 )
 
 func tag(op request, gen uint16, aux, slot uint32) userData {
