@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -28,15 +29,10 @@ func kernelThreads(t *testing.T) map[string]bool {
 
 // TestKernelThreadIsShared proves that the thread of the kernel which submits is one
 // of the process's own, where its CPU is counted, that all rings of a loop have the
-// same one, and that a connection on a further ring is served by it.
+// same one, and that connections on further rings are served by it.
 func TestKernelThreadIsShared(t *testing.T) {
 	const rings, slots = 4, 5
-	before := kernelThreads(t) // those of an earlier ring end a little later than it
 	b := newBench(t, Options{SQPoll: true, EngineOptions: optionsFor(rings, slots)})
-	first := kernelThreads(t)
-	if len(first) <= len(before) {
-		t.Errorf("%d threads of the kernel, and %d before", len(first), len(before))
-	}
 	var in [1024]byte
 	for i := range rings*slots - 1 { // one slot is kept for the admin door
 		fd := b.dial(b.front)
@@ -48,9 +44,12 @@ func TestKernelThreadIsShared(t *testing.T) {
 	if n := len(b.l.rings); n != rings {
 		t.Errorf("%d rings, want %d", n, rings)
 	}
-	for name := range kernelThreads(t) {
-		if !first[name] {
-			t.Errorf("a further ring made the thread %s", name)
-		}
+	// The threads of rings that were closed before end a little later than those.
+	found := kernelThreads(t)
+	for end := time.Now().Add(time.Minute); len(found) != 1 && time.Now().Before(end); found = kernelThreads(t) {
+		time.Sleep(time.Millisecond)
+	}
+	if len(found) != 1 {
+		t.Errorf("%d threads of the kernel submit for one loop", len(found))
 	}
 }
