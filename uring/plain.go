@@ -14,7 +14,7 @@ import (
 
 const (
 	// plainSpare are the descriptors left for what the process opens later.
-	plainSpare = 64
+	plainSpare = 32
 	// loopDescriptors are what a loop takes at most beside its further rings: an
 	// eventfd, its first ring, an epoll instance.
 	loopDescriptors = 3

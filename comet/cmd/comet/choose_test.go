@@ -45,6 +45,8 @@ func TestChooseEngine(t *testing.T) {
 		{"--loops 2", whole, 300, "", "3336 rings of 300 slots|6837|it is 300|--max-connections=19500"},
 		{"--loops 2 --max-connections 19500", whole, 300, "uring", ""},
 		{"--loops 2 --max-connections 19501", whole, 300, "", "68 rings"},
+		{"--loops 2 --max-connections 19001 --uring fds=plain", whole, 19000, "", "plain descriptors|it is 19000|fds=direct|--max-connections=18"},
+		{"--loops 2 --max-connections 18000 --uring fds=plain", whole, 19000, "uring", ""},
 		{"--engine epoll", whole, 20000, "epoll", ""},
 		{"--max-connections 19000", container, 20000, "epoll", "seccomp refuses io_uring"},
 		{"--engine uring", container, 20000, "", "--engine=uring|seccomp refuses io_uring|--engine=epoll"},
