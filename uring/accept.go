@@ -14,7 +14,9 @@ import (
 // Streaming is one multishot accept a listener. Between two looks of the loop
 // it takes no more connections than completions fit the queue, and one more a
 // listener: each run of it ends when the queue is full. Where the ring has at
-// least so many free slots it is safe.
+// least so many free slots it is safe. Unless the kernel's work waits for an
+// enter, it goes on while the loop looks, until the cancel is submitted: so it
+// needs twice as many, and a look whenever the queue has been emptied.
 //
 // Guarded is a poll of the listener and then single accepts, as many as slots
 // are free, which do not wait. A listener that has nothing waiting holds no
@@ -79,7 +81,7 @@ func (l *loop) listen(listeners []comet.Listener) {
 
 // room is the number of r's slots that a door may fill.
 func (l *loop) room(r *ring, door comet.Door) int {
-	n := r.free - r.singles
+	n := r.free - r.singles - r.untold
 	if door == comet.DoorFront && r.index == 0 {
 		n -= max(l.reserve-l.adminHeld, 0)
 	}
@@ -88,7 +90,26 @@ func (l *loop) room(r *ring, door comet.Door) int {
 
 // mayStream says that a multishot accept into r cannot overrun its table.
 func (l *loop) mayStream(r *ring) bool {
-	return !l.e.opts.SingleAccept && l.room(r, comet.DoorFront) >= len(r.cqes)+len(l.acceptors)
+	most := len(r.cqes) + len(l.acceptors)
+	if !l.deferred {
+		most *= 2
+	}
+	return !l.e.opts.SingleAccept && l.room(r, comet.DoorFront) >= most
+}
+
+// endStreams ends the streaming accepts that could now overrun r's table.
+func (l *loop) endStreams(r *ring) {
+	for i := range l.acceptors {
+		if a := &l.acceptors[i]; a.mode == modeStreaming && a.ring == r && !l.mayStream(r) {
+			l.endStream(a, uint32(i))
+		}
+	}
+}
+
+func (l *loop) endStream(a *acceptor, number uint32) {
+	a.mode = modeEnding
+	l.count.n[cAcceptMoved]++
+	l.cancel(a.ring, tag(reqAccept, a.gen, 0, number))
 }
 
 // admit arms what may be armed. It runs in every turn after something changed:
@@ -120,9 +141,7 @@ func (l *loop) admitTo(a *acceptor, number uint32) {
 	case modeStreaming:
 		turned := l.e.rotate && a.taken >= turnsPlace
 		if turned || l.e.paused.Load() || a.ring != l.target || !l.mayStream(a.ring) {
-			a.mode = modeEnding
-			l.count.n[cAcceptMoved]++
-			l.cancel(a.ring, tag(reqAccept, a.gen, 0, number))
+			l.endStream(a, number)
 		}
 	case modeIdle, modeReady:
 		l.arm(a, number)
@@ -139,7 +158,8 @@ func (l *loop) arm(a *acceptor, number uint32) {
 		a.starved, a.roused = false, true
 		a.gen++
 		e := l.entry(a.ring)
-		e.PrepareMultishotAcceptDirect(a.fd, 0, 0, 0)
+		a.ring.prepareAccept(e, a.fd, 0, 0)
+		e.IoPrio = giouring.AcceptMultishot
 		e.UserData = uint64(tag(reqAccept, a.gen, 0, number))
 		return
 	}
@@ -226,7 +246,7 @@ func (l *loop) acceptOne(r *ring, a *acceptor, number uint32) {
 	a.singles++
 	r.singles++
 	e := l.entry(r)
-	e.PrepareAcceptDirect(a.fd, address, length, 0, giouring.FileIndexAlloc)
+	r.prepareAccept(e, a.fd, address, length)
 	u := tag(reqAcceptOne, a.gen, record, number)
 	e.UserData = uint64(u)
 	if l.e.features.dontWait {
@@ -251,7 +271,7 @@ func (l *loop) chooseTarget() {
 			best = r
 		}
 	}
-	if l.room(best, comet.DoorFront) < l.slots/spareSlots && len(l.rings)*l.slots < l.capacity && l.ringRetryAt == 0 {
+	if l.room(best, comet.DoorFront) < max(1, l.slots/spareSlots) && len(l.rings)*l.slots < l.capacity && l.ringRetryAt == 0 {
 		if err := l.addRing(); err != nil {
 			// The loop goes on with the rings it has, and tries again after a
 			// rest: nothing else may come that has it look.
@@ -291,7 +311,7 @@ func (l *loop) completeAccept(r *ring, u userData, res int32, flags uint32) {
 		}
 		if res >= 0 {
 			a.taken++
-			l.accepted(r, uint32(res), a.door, comet.Peer{})
+			l.accepted(r, res, a.door, comet.Peer{})
 		} else {
 			l.acceptFailed(a, res)
 		}
@@ -307,7 +327,7 @@ func (l *loop) completeAccept(r *ring, u userData, res int32, flags uint32) {
 			if a.singles == 0 {
 				a.burst = min(2*a.burst, maxSingles)
 			}
-			l.accepted(r, uint32(res), a.door, peer)
+			l.accepted(r, res, a.door, peer)
 			return
 		}
 		a.burst = 1

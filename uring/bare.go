@@ -199,7 +199,7 @@ func (b *Bare) free() {
 func (b *Bare) addRing() error {
 	r := &bareRing{eventFD: -1}
 	b.rings = append(b.rings, r)
-	if err := r.open(defaultSQEntries, defaultCQEntries); err != nil {
+	if err := r.open(newSetup(defaultSQEntries, defaultCQEntries, taskDeferred)); err != nil {
 		return err
 	}
 	if err := r.registerTable(b.table); err != nil {

@@ -17,6 +17,7 @@ type ring struct {
 	index     int
 	base      uint32   // the first connection's number
 	state     []uint32 // by slot; see conn.go
+	fds       descriptors
 	queue     slotQueue
 	receiving int    // receives submitted and not completed
 	prompt    uint32 // entries filled that complete within their submission
@@ -26,12 +27,17 @@ type ring struct {
 	active    bool // on the loop's list; its eventfd is silent
 	awaited   bool // the parent's read of the eventfd is armed
 	deferred  []giouring.CompletionQueueEvent
+	untold    int // connections accepted that are among the deferred
 }
 
 // quiet says that nothing is left to do for the ring until the kernel speaks.
 func (r *ring) quiet() bool {
-	return r.pending() == 0 && r.ready() == 0 && len(r.deferred) == 0 && r.queue.empty() && !r.unrun()
+	return r.pending() == 0 && r.ready() == 0 && len(r.deferred) == 0 && !r.unissued() && !r.unrun()
 }
+
+// unissued says that receives are still to be submitted. Where the kernel's thread
+// submits, what issueRecvs has left waits for the end of those that are out.
+func (r *ring) unissued() bool { return !r.queue.empty() && !r.polled }
 
 // addRing opens the loop's next ring; it is the kernel's rule that the thread
 // that submits to a ring has made it.
@@ -39,14 +45,18 @@ func (l *loop) addRing() error {
 	i := len(l.rings)
 	r := &ring{index: i, base: uint32(i * l.slots), eventFD: -1}
 	n := min(l.slots, l.capacity-int(r.base))
-	if err := r.open(l.e.opts.SQEntries, l.e.opts.CQEntries); err != nil {
+	if err := r.open(l.setup()); err != nil {
 		return fmt.Errorf("ring %d: %w", i, err)
 	}
 	fail := func(err error) error {
 		l.closeRing(r)
 		return fmt.Errorf("ring %d: %w", i, err)
 	}
-	if err := r.registerTable(n); err != nil {
+	table := r.registerTable
+	if l.e.opts.PlainFDs {
+		table = r.fds.open
+	}
+	if err := table(n); err != nil {
 		return fail(err)
 	}
 	if err := r.openBuffers(&l.e.opts); err != nil {
@@ -134,6 +144,7 @@ func (l *loop) closeRing(r *ring) {
 	r.buf.close()
 	r.own.close()
 	r.queue.close()
+	r.fds.close()
 	if r.eventFD >= 0 {
 		_ = unix.Close(r.eventFD)
 	}

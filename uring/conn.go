@@ -5,7 +5,6 @@ import (
 
 	"c1000k/comet"
 
-	"github.com/pawelgaczynski/giouring"
 	"golang.org/x/sys/unix"
 )
 
@@ -39,8 +38,13 @@ func (r *ring) tag(op request, slot, aux uint32) userData {
 	return tag(op, uint16(r.state[slot]>>fGenShift), aux, slot)
 }
 
-// accepted takes a connection that the kernel has put into slot.
-func (l *loop) accepted(r *ring, slot uint32, door comet.Door, peer comet.Peer) {
+// accepted takes a connection that the kernel has put into a slot, or that it has
+// given a descriptor.
+func (l *loop) accepted(r *ring, res int32, door comet.Door, peer comet.Peer) {
+	slot, ok := l.place(r, res)
+	if !ok {
+		return
+	}
 	l.count.n[cAccepts]++
 	r.free--
 	if door == comet.DoorAdmin {
@@ -71,9 +75,12 @@ func (l *loop) openConn(r *ring, slot uint32, door comet.Door, peer comet.Peer) 
 		*st |= fAdmin
 	}
 	l.core.Open(l.now, r.conn(slot), door, peer)
-	if l.e.opts.MultishotRecv {
+	switch {
+	case l.epoll.on():
+		l.addToEpoll(r, slot)
+	case l.e.opts.MultishotRecv:
 		l.armRecv(r, slot)
-	} else {
+	default:
 		l.armPoll(r, slot)
 	}
 }
@@ -126,8 +133,8 @@ const discardBytes = 64 << 10
 func (l *loop) discard(r *ring, slot uint32) {
 	e := l.entry(r)
 	// With MSG_TRUNC nothing is written to the buffer.
-	e.PrepareRecv(int(slot), l.scratch, discardBytes, unix.MSG_TRUNC|unix.MSG_DONTWAIT)
-	e.Flags = giouring.SqeFixedFile
+	e.PrepareRecv(0, l.scratch, discardBytes, unix.MSG_TRUNC|unix.MSG_DONTWAIT)
+	r.aim(e, slot)
 	e.UserData = uint64(r.tag(reqDiscard, slot, 0))
 }
 
@@ -154,7 +161,7 @@ func (l *loop) closeConn(r *ring, slot uint32) {
 		l.discard(r, slot)
 	}
 	e := l.entry(r)
-	e.PrepareCloseDirect(slot)
+	r.prepareClose(e, slot)
 	e.UserData = uint64(r.tag(reqClose, slot, 0))
 }
 
@@ -168,6 +175,9 @@ func (l *loop) finish(r *ring, slot uint32) {
 	was := *st
 	*st = was&fQueued | (was&^(1<<fGenShift-1) + 1<<fGenShift)
 	r.free++
+	if r.plain() {
+		r.fds.give(slot)
+	}
 	if was&fAdmin != 0 {
 		l.adminHeld--
 	}

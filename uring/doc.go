@@ -54,6 +54,14 @@
 // # Beside the engine
 //
 // Switches are the choices that can be made otherwise, each with its hypothesis.
+// Where the kernel's work is not deferred (taskrun), completions come without an
+// enter, and an accept goes on while the loop looks. Where a thread of the kernel
+// submits (sqpoll), it does all that work, one thread for all rings of a loop; its
+// CPU is the process's, under the name iou-sqp. Plain descriptors (fds) leave the
+// choice of the slot to the engine and are bound by the process's limit. With them
+// connections may wait in an epoll instance (recv=epoll), which an operation of the
+// first ring waits for: file epollwait.go, and nothing elsewhere but calls to it.
+//
 // Bare is a loop of the same parts with no core behind it, against which the engine
 // is measured.
 //

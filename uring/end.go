@@ -3,11 +3,17 @@ package uring
 import "sync/atomic"
 
 // end cancels, and sees end, what the kernel might still read or write for: the
-// sends, whose pieces are the core's, and the reads of eventfds. Polls and
-// accepts hold no memory, and a multishot receive writes only within an enter of
-// this thread; closing their ring ends them, which is one pass in the kernel where
-// a cancel of all would search anew for each.
+// sends, whose pieces are the core's, and the reads of eventfds; and accepts that
+// would leave plain descriptors. Polls and direct accepts hold no memory; closing
+// their ring ends them, which is one pass in the kernel where a cancel of all would
+// search anew for each. A multishot receive writes where its ring's buffers are:
+// only within an enter of this thread, or with taskrun=cooperative and default
+// while the ring is there, which goes before they do.
 func (l *loop) end() {
+	l.endAccepts()
+	if l.epoll.armed {
+		l.cancel(l.rings[0], tag(reqEpoll, 0, 0, 0))
+	}
 	for _, r := range l.rings {
 		if r.awaited {
 			l.cancel(l.rings[0], tag(reqChild, 0, 0, uint32(r.index)))
@@ -19,12 +25,15 @@ func (l *loop) end() {
 		}
 	}
 	for left := true; left; {
-		left = l.sends.used > 0
+		left = l.sends.used > 0 || l.accepting() || l.epoll.armed
 		for _, r := range l.rings {
 			l.enterNow(r)
 			l.drop(r)
-			left = left || r.awaited
+			left = left || r.awaited || r.untaken() > 0
 		}
+	}
+	for _, r := range l.rings {
+		r.closePlain()
 	}
 	l.count.show()
 }
@@ -32,14 +41,18 @@ func (l *loop) end() {
 // drop reads completions without telling anybody.
 func (l *loop) drop(r *ring) {
 	for tail := atomic.LoadUint32(r.cqTail); r.cqSeen != tail; {
-		u := userData(r.cqes[r.cqSeen&uint32(len(r.cqes)-1)].UserData)
+		c := r.cqes[r.cqSeen&uint32(len(r.cqes)-1)]
 		r.cqSeen++
-		switch u.op() {
+		switch u := userData(c.UserData); u.op() {
 		case reqSend:
 			l.sends.give(u.aux())
 			r.state[u.slot()] &^= fSend
 		case reqCancelSend:
 			l.cancelAgain(r, u)
+		case reqAccept, reqAcceptOne:
+			l.dropAccept(r, u, c.Res, c.Flags)
+		case reqEpoll:
+			l.epoll.armed = false
 		case reqChild:
 			l.rings[u.slot()].awaited = false
 		}
@@ -53,6 +66,7 @@ func (l *loop) free() {
 	}
 	l.rings = nil
 	l.ringCount.Store(0)
+	l.epoll.close()
 	l.states.free()
 	l.sendAt.free()
 	l.waitMem.free()

@@ -45,6 +45,18 @@ type Options struct {
 	// OwnBuffers names a buffer in each receive, where otherwise the kernel takes
 	// one of those provided when it has something. Not with MultishotRecv.
 	OwnBuffers bool
+	// TaskRun says when the kernel's work for a ring is run: "deferred", which is
+	// the default, "cooperative" or "default".
+	TaskRun string
+	// SQPoll has a thread of the kernel, one a loop, submit what the loop fills in.
+	// It takes TaskRun "default" and SingleAccept with it.
+	SQPoll bool
+	// PlainFDs has connections be descriptors of the process, which its limit
+	// bounds over all loops.
+	PlainFDs bool
+	// EpollWait has connections wait for input in an epoll instance, which the ring
+	// waits for. It needs PlainFDs and Linux 6.15.
+	EpollWait bool
 	// Level takes the kernel for an older one: Level61, or "" for what it is.
 	Level string
 
@@ -90,11 +102,11 @@ var _ comet.Engine = (*Engine)(nil)
 // New makes an engine for svc. It fails, as Probe does, where the kernel lacks
 // what the engine needs, and where an option is out of its range.
 func New(svc *comet.Service, opts Options) (*Engine, error) {
-	f, err := probe()
-	if err != nil {
+	if err := opts.complete(); err != nil {
 		return nil, err
 	}
-	if err := opts.complete(); err != nil {
+	f, err := probe(&opts)
+	if err != nil {
 		return nil, err
 	}
 	e := &Engine{svc: svc, opts: opts, features: f, origin: time.Now()}
@@ -121,6 +133,11 @@ func New(svc *comet.Service, opts Options) (*Engine, error) {
 	}
 	if e.opts.Loops == 0 {
 		e.opts.Loops = runtime.GOMAXPROCS(0)
+	}
+	if opts.PlainFDs {
+		if err := e.boundPlain(int(min(lim.Cur, maxSlots))); err != nil {
+			return nil, err
+		}
 	}
 	if e.opts.MaxConns == 0 {
 		e.opts.MaxConns = e.limit * e.opts.Loops
@@ -160,6 +177,8 @@ func (o *Options) complete() error {
 		pow("SQEntries", o.SQEntries, 1, maxEntries),
 		pow("CQEntries", o.CQEntries, o.SQEntries, 2*maxEntries),
 		pow("Buffers", o.Buffers, 1, maxBuffers),
+		o.checkTaskRun(),
+		o.checkRecv(),
 	}
 	atLeast := func(name string, v, least int) {
 		if v < least {
@@ -244,7 +263,7 @@ func (e *Engine) addLoop(i, capacity, reserve int, listeners []comet.Listener) e
 	if capacity > maxAux {
 		return fmt.Errorf("loop %d would hold %d connections: at most %d, so use more loops", i, capacity, maxAux)
 	}
-	l := &loop{e: e, index: i, capacity: capacity, slots: min(capacity, e.limit), reserve: reserve}
+	l := &loop{e: e, index: i, capacity: capacity, slots: min(capacity, e.limit), reserve: reserve, deferred: e.opts.TaskRun == taskDeferred}
 	core, err := e.svc.NewLoop(capacity)
 	if err != nil {
 		return err
@@ -326,5 +345,8 @@ func (e *Engine) Facts() comet.Facts {
 			l.index, n, (l.capacity+l.slots-1)/l.slots, l.slots, l.capacity, l.reserve))
 	}
 	f.Tables = f.Rings
+	if e.opts.PlainFDs {
+		f.Tables = 1
+	}
 	return f
 }

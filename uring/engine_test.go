@@ -32,6 +32,15 @@ var variants = []struct {
 	// Buffers run out within an enter, and full queues end receives with their data.
 	{"MultishotReceiveTinyQueues", Options{MultishotRecv: true, SQEntries: 2, CQEntries: 4, Buffers: 2, BufferBytes: 64},
 		[]counter{cENOBUFS, cCQOverflow, cSQFull, cRearms, cPolls}},
+	// The kernel's work runs while the loop looks, too: completions come without
+	// an enter, and a streaming accept goes on meanwhile.
+	{"DefaultTaskRun", Options{TaskRun: taskDefault, SQEntries: 4, CQEntries: 8},
+		[]counter{cSQFull, cCQOverflow, cAcceptMoved, cAcceptPaused}},
+	// Each receive takes a turn of two threads, so that large contents need large
+	// buffers where others have the processors.
+	{"KernelThread", Options{SQPoll: true, SQEntries: 8, CQEntries: 16, BufferBytes: 1 << 17}, []counter{cSQFull, cCQOverflow, cAcceptPaused}},
+	{"CooperativePlain", Options{TaskRun: taskCooperative, PlainFDs: true}, []counter{cAccepts, cPolls, cAcceptPaused}},
+	{"EpollWait", Options{PlainFDs: true, EpollWait: true}, []counter{cAccepts, cPolls, cAcceptPaused}},
 }
 
 // TestEngine runs the suite that every engine must pass under each variant.

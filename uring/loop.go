@@ -40,6 +40,9 @@ type loop struct {
 	core     *comet.Loop
 	capacity int // connections at most
 	slots    int // of one ring
+	// deferred says that the kernel runs its work only in an enter that asks for
+	// completions; otherwise it may at any time.
+	deferred bool
 
 	rings  []*ring
 	active []*ring // children with something to do
@@ -63,6 +66,7 @@ type loop struct {
 	sends          sendTable
 	waitMem        region
 	peers          peers
+	epoll          epollWait
 	wait           *waitArg
 	scratch        uintptr // where the counts of eventfds go, unread
 
@@ -121,6 +125,12 @@ func (l *loop) begin() error {
 		return err
 	}
 	l.armWake()
+	if l.e.opts.EpollWait {
+		if err := l.epoll.open(); err != nil {
+			return err
+		}
+		l.armEpoll()
+	}
 	l.target = l.rings[0]
 	l.admitDirty = true
 	return nil
@@ -189,7 +199,11 @@ func (l *loop) entry(r *ring) *giouring.SubmissionQueueEntry {
 			return e
 		}
 		l.count.n[cSQFull]++
-		l.enter(r, 0, 0, nil)
+		var flags uint32
+		if r.polled {
+			flags = giouring.EnterSQWait
+		}
+		l.enter(r, 0, flags, nil)
 		if l.acting && int(r.ready()) > len(r.cqes)/2 {
 			l.reapSends(r)
 		}
@@ -202,7 +216,7 @@ func (l *loop) workParent(busy bool) {
 	p := l.rings[0]
 	l.issueRecvs(p)
 	slept := false
-	if !busy && p.pending() <= fewPending && p.ready() == 0 && len(p.deferred) == 0 && p.queue.empty() {
+	if !busy && p.pending() <= fewPending && p.ready() == 0 && len(p.deferred) == 0 && !p.unissued() {
 		if deadline, ok := l.core.Sleep(); ok {
 			l.sleep(p, l.retryDeadline(deadline))
 			l.core.Awake()
@@ -258,6 +272,10 @@ const kernelWork = 20
 // and hears of few leaves who asks meanwhile ever further behind, a quarter of a
 // second in a broadcast to 100,000. What only comes meanwhile is for the next turn.
 func (l *loop) enterNow(r *ring) {
+	if !l.deferred { // where an enter runs all there is
+		l.enter(r, 0, giouring.EnterGetEvents, nil)
+		return
+	}
 	for range mostCollects {
 		before, prompt := r.ready(), r.prompt
 		l.enterSure(r)
@@ -288,6 +306,11 @@ func (l *loop) enter(r *ring, wait, flags uint32, arg *waitArg) {
 	r.advance()
 	r.buf.publish()
 	r.prompt = 0
+	if r.polled {
+		if flags = r.rouse(wait, flags); flags == 0 {
+			return
+		}
+	}
 	l.count.n[cEnters]++
 	errno := r.enter(wait, flags, arg)
 	if r.overflowed() {
@@ -314,7 +337,7 @@ func (l *loop) reap(r *ring) {
 		for i := range list {
 			l.complete(r, userData(list[i].UserData), list[i].Res, list[i].Flags)
 		}
-		r.deferred = list[:0]
+		r.deferred, r.untold = list[:0], 0
 	}
 	tail := atomic.LoadUint32(r.cqTail)
 	for r.cqSeen != tail {
@@ -342,12 +365,18 @@ func (l *loop) reapSends(r *ring) {
 		u := userData(c.UserData)
 		if u.op() != reqSend || r.state[u.slot()]&fClosing != 0 {
 			r.deferred = append(r.deferred, c)
+			if u.op() == reqAccept && c.Res >= 0 {
+				r.untold++
+			}
 			continue
 		}
 		l.count.n[cCompletions]++
 		l.complete(r, u, c.Res, c.Flags)
 	}
 	r.advance()
+	if r.untold > 0 && !l.deferred {
+		l.endStreams(r)
+	}
 }
 
 // complete hands one completion to its owner.
@@ -377,6 +406,8 @@ func (l *loop) complete(r *ring, u userData, res int32, flags uint32) {
 			l.count.n[cRearms]++
 			l.armWake()
 		}
+	case reqEpoll:
+		l.completeEpoll(res)
 	case reqChild:
 		c := l.rings[u.slot()]
 		c.awaited = false

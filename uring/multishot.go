@@ -23,8 +23,9 @@ import (
 func (l *loop) armRecv(r *ring, slot uint32) {
 	r.state[slot] |= fRecv
 	e := l.entry(r)
-	e.PrepareRecvMultishot(int(slot), 0, 0, 0)
-	e.Flags = giouring.SqeFixedFile | giouring.SqeBufferSelect
+	e.PrepareRecvMultishot(0, 0, 0, 0)
+	r.aim(e, slot)
+	e.Flags |= giouring.SqeBufferSelect
 	e.BufIG = bufferGroup
 	e.UserData = uint64(r.tag(reqRecv, slot, 0))
 }
@@ -90,8 +91,8 @@ func (l *loop) pause(r *ring, slot uint32) {
 	if *st&fPoll == 0 {
 		*st |= fPoll
 		e := l.entry(r)
-		e.PreparePollAdd(int(slot), unix.POLLRDHUP)
-		e.Flags = giouring.SqeFixedFile
+		e.PreparePollAdd(0, unix.POLLRDHUP)
+		r.aim(e, slot)
 		e.UserData = uint64(r.tag(reqPoll, slot, 0))
 	}
 }

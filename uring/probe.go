@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"unsafe"
 
@@ -14,8 +15,12 @@ import (
 
 // features is what the kernel has of the things that differ between kernels.
 type features struct {
-	minWait  bool // Linux 6.12
-	dontWait bool // Linux 6.10; nothing tells it from 6.9, so it is taken to come with minWait
+	taskRun  string // what was asked for and is there
+	sqPoll   bool   // likewise
+	plain    bool   // descriptors, as was asked for
+	epoll    bool   // wait, likewise
+	minWait  bool   // Linux 6.12
+	dontWait bool   // Linux 6.10; nothing tells it from 6.9, so it is taken to come with minWait
 	// multishotRecv, Linux 6.0, is looked for only where it was asked for.
 	multishotRecv bool
 }
@@ -30,10 +35,34 @@ var needed = []struct {
 	{giouring.OpAsyncCancel, "cancel"}, {giouring.OpRead, "read"},
 }
 
+// taskNames are the features behind each way to run the kernel's work.
+var taskNames = map[string][]string{
+	taskDeferred:    {"single issuer", "deferred task running"},
+	taskCooperative: {"single issuer", "cooperative task running"},
+}
+
+// setup are the features of a ring that depend on the options.
+func (f features) setup() []string {
+	if f.sqPoll {
+		return []string{"submission by a kernel thread"}
+	}
+	return taskNames[f.taskRun]
+}
+
 // always are the features that New insists on.
-var always = []string{
-	"single issuer", "deferred task running", "submit all", "direct descriptors",
-	"multishot accept", "multishot poll", "provided-buffer ring", "wait with a timeout",
+func (f features) always() []string {
+	descriptors := "direct descriptors"
+	if f.plain {
+		descriptors = "plain descriptors"
+	}
+	wait := "multishot poll"
+	if f.epoll {
+		wait = "epoll wait"
+	}
+	return slices.Concat(f.setup(), []string{
+		"submit all", descriptors,
+		"multishot accept", wait, "provided-buffer ring", "wait with a timeout",
+	})
 }
 
 const (
@@ -43,7 +72,7 @@ const (
 )
 
 func (f features) asked() []string {
-	out := append(append([]string(nil), always...), nameMinWait, nameDontWait)
+	out := append(f.always(), nameMinWait, nameDontWait)
 	if f.multishotRecv { // New fails where it was asked for and is not there
 		out = append(out, nameMultishotRecv)
 	}
@@ -51,7 +80,7 @@ func (f features) asked() []string {
 }
 
 func (f features) got() []string {
-	out := append([]string(nil), always...)
+	out := f.always()
 	if f.minWait {
 		out = append(out, nameMinWait)
 	}
@@ -68,30 +97,36 @@ func (f features) got() []string {
 // or what forbids it, as far as can be known. Where it fails the epoll engine
 // still works. Any thread may call it.
 func Probe() error {
-	_, err := probe()
+	_, err := probe(&Options{TaskRun: taskDeferred})
 	return err
 }
 
-func probe() (features, error) {
+// probe asks the kernel for a ring of the kind that the engine would make.
+func probe(o *Options) (features, error) {
+	f := features{taskRun: o.TaskRun, sqPoll: o.SQPoll, plain: o.PlainFDs, epoll: o.EpollWait}
+	s := newSetup(8, 16, o.TaskRun)
+	if o.SQPoll {
+		s = s.polled(nil)
+	}
 	// A ring answers only the thread that made it.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	var q queues
-	if err := q.open(8, 16); err != nil {
-		return features{}, refusal(err)
+	if err := q.open(s); err != nil {
+		return features{}, refusal(err, f)
 	}
 	defer q.close()
 	// A filter may permit a ring to be made, and nothing to be done with it.
 	if errno := q.enter(0, giouring.EnterGetEvents, nil); errno != 0 {
-		return features{}, refusal(errno)
+		return features{}, refusal(errno, f)
 	}
 	if q.features&giouring.FeatExtArg == 0 || q.features&giouring.FeatNoDrop == 0 {
 		return features{}, errors.New("io_uring here cannot wait with a timeout: Linux 6.1 or later is needed")
 	}
-	if err := probeOps(&q); err != nil {
+	if err := probeOps(&q, o, f); err != nil {
 		return features{}, err
 	}
-	if err := q.registerTable(1); err != nil {
+	if err := q.registerTable(1); err != nil && !o.PlainFDs {
 		return features{}, fmt.Errorf("io_uring here refuses a %w: Linux 6.1 or later is needed", err)
 	}
 	var b buffers
@@ -100,7 +135,8 @@ func probe() (features, error) {
 	}
 	defer b.close()
 	later := q.features&featMinTimeout != 0
-	return features{minWait: later, dontWait: later}, nil
+	f.minWait, f.dontWait = later, later
+	return f, nil
 }
 
 // probeMultishotRecv has a multishot receive take a byte that is waiting: it must
@@ -109,8 +145,9 @@ func probeMultishotRecv() error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	var q queues
-	if err := q.open(8, 16); err != nil {
-		return refusal(err)
+	f := features{taskRun: taskDeferred}
+	if err := q.open(newSetup(8, 16, f.taskRun)); err != nil {
+		return refusal(err, f)
 	}
 	defer q.close()
 	var b buffers
@@ -131,7 +168,7 @@ func probeMultishotRecv() error {
 	e.PrepareRecvMultishot(pair[0], 0, 0, 0)
 	e.Flags, e.BufIG = giouring.SqeBufferSelect, bufferGroup
 	if errno := q.enter(1, giouring.EnterGetEvents, nil); errno != 0 {
-		return refusal(errno)
+		return refusal(errno, f)
 	}
 	c := q.cqes[q.cqSeen&uint32(len(q.cqes)-1)]
 	return judgeMultishotRecv(c.Res, c.Flags)
@@ -151,7 +188,7 @@ func judgeMultishotRecv(res int32, flags uint32) error {
 }
 
 // probeOps asks the kernel for its list of operations.
-func probeOps(q *queues) error {
+func probeOps(q *queues, o *Options, f features) error {
 	const ops = 64
 	var p struct {
 		lastOp, opsLen uint8
@@ -161,7 +198,7 @@ func probeOps(q *queues) error {
 	}
 	const supported = 1 << 0
 	if err := q.register("list of operations", giouring.RegisterProbe, unsafe.Pointer(&p), ops); errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) || errors.Is(err, unix.ENOSYS) {
-		return refusal(err)
+		return refusal(err, f)
 	} else if err != nil {
 		return fmt.Errorf("io_uring here has no %w", err)
 	}
@@ -170,11 +207,14 @@ func probeOps(q *queues) error {
 			return fmt.Errorf("io_uring here has no %s", n.name)
 		}
 	}
+	if o.EpollWait && (opEpollWait > p.lastOp || p.ops[opEpollWait].Flags&supported == 0) {
+		return errors.New("io_uring here has no wait for an epoll instance, which recv=epoll needs: Linux 6.15 or later has it; leave recv out")
+	}
 	return nil
 }
 
-// refusal explains why no ring could be made.
-func refusal(err error) error {
+// refusal explains why no ring of the features wanted could be made.
+func refusal(err error, want features) error {
 	var why string
 	switch {
 	case errors.Is(err, unix.ENOSYS):
@@ -182,7 +222,11 @@ func refusal(err error) error {
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
 		why = whyForbidden(readWord("/proc/sys/kernel/io_uring_disabled"), readStatus("Seccomp"))
 	case errors.Is(err, unix.EINVAL):
-		why = "this kernel's io_uring lacks deferred task running (Linux 6.1 or later is needed)"
+		lacks := "submit all"
+		if names := want.setup(); len(names) > 0 {
+			lacks = names[len(names)-1]
+		}
+		why = fmt.Sprintf("this kernel's io_uring lacks %s (Linux 6.1 or later is needed)", lacks)
 	case errors.Is(err, unix.ENOMEM):
 		why = "no memory for an io_uring: look at the locked-memory limit (ulimit -l) and the memory control group"
 	case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE):

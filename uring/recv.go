@@ -46,8 +46,8 @@ func (q *slotQueue) pop() uint32 {
 func (l *loop) armPoll(r *ring, slot uint32) {
 	r.state[slot] |= fPoll
 	e := l.entry(r)
-	e.PreparePollMultishot(int(slot), pollEvents)
-	e.Flags = giouring.SqeFixedFile
+	e.PreparePollMultishot(0, pollEvents)
+	r.aim(e, slot)
 	e.UserData = uint64(r.tag(reqPoll, slot, 0))
 }
 
@@ -58,6 +58,16 @@ func (l *loop) polled(r *ring, slot uint32, res int32, flags uint32) {
 	if flags&giouring.CQEFMore == 0 {
 		*st &^= fPoll
 	}
+	l.reported(r, slot, res)
+	if *st&(fPoll|fClosing|fHungup|fOpen) == fOpen {
+		l.count.n[cRearms]++
+		l.armPoll(r, slot)
+	}
+}
+
+// reported takes what a connection is ready for, or an error.
+func (l *loop) reported(r *ring, slot uint32, res int32) {
+	st := &r.state[slot]
 	switch {
 	case *st&fClosing != 0:
 		l.finish(r, slot)
@@ -74,11 +84,6 @@ func (l *loop) polled(r *ring, slot uint32, res int32, flags uint32) {
 		l.wantRecv(r, slot)
 	} else if *st&fGone != 0 {
 		l.hangup(r, slot)
-		return
-	}
-	if *st&fPoll == 0 {
-		l.count.n[cRearms]++
-		l.armPoll(r, slot)
 	}
 }
 
@@ -118,13 +123,14 @@ func (l *loop) issueRecvs(r *ring) {
 		r.prompt++
 		if l.e.opts.OwnBuffers {
 			i := r.own.take()
-			e.PrepareRecv(int(slot), r.own.addr(i), r.own.bytes, unix.MSG_DONTWAIT)
-			e.Flags = giouring.SqeFixedFile
+			e.PrepareRecv(0, r.own.addr(i), r.own.bytes, unix.MSG_DONTWAIT)
+			r.aim(e, slot)
 			e.UserData = uint64(r.tag(reqRecv, slot, i))
 			continue
 		}
-		e.PrepareRecv(int(slot), 0, 0, unix.MSG_DONTWAIT)
-		e.Flags = giouring.SqeFixedFile | giouring.SqeBufferSelect
+		e.PrepareRecv(0, 0, 0, unix.MSG_DONTWAIT)
+		r.aim(e, slot)
+		e.Flags |= giouring.SqeBufferSelect
 		e.BufIG = bufferGroup
 		e.UserData = uint64(r.tag(reqRecv, slot, 0))
 	}

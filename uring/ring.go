@@ -21,9 +21,6 @@ const (
 	featMinTimeout   = 1 << 15 // Linux 6.12
 	acceptDontWait   = 1 << 1  // ioprio flag of accept, Linux 6.10
 	opRegisterFiles2 = giouring.RegisterFiles2
-
-	setupFlags = giouring.SetupSingleIssuer | giouring.SetupDeferTaskrun |
-		giouring.SetupSubmitAll | giouring.SetupTaskrunFlag | giouring.SetupCQSize
 )
 
 // setupParams is struct io_uring_params. The library's own type has the same
@@ -56,6 +53,7 @@ type queues struct {
 	lib      *giouring.Ring
 	fd       int
 	features uint32
+	polled   bool // a thread of the kernel submits what is published
 
 	sqHead, sqTail, sqFlags *uint32
 	sqes                    []giouring.SubmissionQueueEntry
@@ -66,11 +64,15 @@ type queues struct {
 	cqSeen                  uint32 // head as read here
 }
 
-// open makes a ring of the given powers of two.
-func (q *queues) open(sqEntries, cqEntries int) error {
-	p := setupParams{cqEntries: uint32(cqEntries), flags: setupFlags}
+// open makes a ring with queues of the given powers of two.
+func (q *queues) open(s setup) error {
+	p := setupParams{cqEntries: uint32(s.cqEntries), flags: s.flags, wqFD: uint32(s.attach)}
+	q.polled = s.flags&giouring.SetupSQPoll != 0
+	if q.polled {
+		p.sqThreadIdle = sqThreadIdle
+	}
 	lib := giouring.NewRing()
-	if err := lib.QueueInitParams(uint32(sqEntries), (*giouring.Params)(unsafe.Pointer(&p))); err != nil {
+	if err := lib.QueueInitParams(uint32(s.sqEntries), (*giouring.Params)(unsafe.Pointer(&p))); err != nil {
 		return err
 	}
 	q.lib, q.fd, q.features = lib, lib.RingFd(), p.features
@@ -132,8 +134,17 @@ func (q *queues) next() *giouring.SubmissionQueueEntry {
 	return e
 }
 
-// pending is the number of entries filled and not yet taken by the kernel.
-func (q *queues) pending() uint32 { return q.sqNext - atomic.LoadUint32(q.sqHead) }
+// pending is the number of entries filled that need an enter, or to be published to
+// the kernel's thread.
+func (q *queues) pending() uint32 {
+	if q.polled {
+		return q.sqNext - atomic.LoadUint32(q.sqTail)
+	}
+	return q.untaken()
+}
+
+// untaken is the number of entries filled and not yet taken by the kernel.
+func (q *queues) untaken() uint32 { return q.sqNext - atomic.LoadUint32(q.sqHead) }
 
 // ready is the number of completions not yet read.
 func (q *queues) ready() uint32 { return atomic.LoadUint32(q.cqTail) - q.cqSeen }
@@ -160,6 +171,20 @@ func (q *queues) notify(on bool) {
 		f = giouring.CQEventFdDisabled
 	}
 	atomic.StoreUint32(q.cqFlags, f)
+}
+
+// rouse publishes what is pending to the kernel's thread, and says with which flags
+// the kernel has to be entered all the same: 0 if it need not be.
+func (q *queues) rouse(wait, flags uint32) uint32 {
+	atomic.StoreUint32(q.sqTail, q.sqNext)
+	now := atomic.LoadUint32(q.sqFlags)
+	if wait == 0 && now&giouring.SQCQOverflow == 0 {
+		flags &^= giouring.EnterGetEvents // it would find what is in the queue anyway
+	}
+	if now&giouring.SQNeedWakeup != 0 {
+		flags |= giouring.EnterSQWakeup
+	}
+	return flags
 }
 
 // enter submits what is pending. It uses Syscall6, which releases the Go

@@ -121,16 +121,15 @@ func (l *loop) submitSend(r *ring, slot, i uint32) {
 	}
 	if left := s.count - s.first; left == 1 {
 		v := &s.iov[s.first]
-		e.PrepareSend(int(slot), uintptr(v.base), uint32(v.len), flags)
+		e.PrepareSend(0, uintptr(v.base), uint32(v.len), flags)
 	} else {
 		s.msg = msgHeader{iov: uint64(uintptr(unsafe.Pointer(&s.iov[s.first]))), iovLen: uint64(left)}
 		e.OpCode = giouring.OpSendmsg
-		e.Fd = int32(slot)
 		e.Addr = uint64(uintptr(unsafe.Pointer(&s.msg)))
 		e.Len = 1
 		e.OpcodeFlags = uint32(flags)
 	}
-	e.Flags = giouring.SqeFixedFile
+	r.aim(e, slot)
 	e.UserData = uint64(r.tag(reqSend, slot, i))
 }
 

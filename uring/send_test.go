@@ -2,7 +2,6 @@ package uring
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"unsafe"
@@ -85,7 +84,7 @@ func TestSlowReadersTakeNoThreads(t *testing.T) {
 	const readers = 4
 	b := newBench(t, Options{})
 	b.slowReaders(readers, func() {
-		if n := kernelThreads(t); n != 0 {
+		if n := len(kernelThreads(t, "iou-wrk-")); n != 0 {
 			t.Fatalf("%d threads of the kernel's, by %d sends that wait", n, b.l.sends.used)
 		}
 	})
@@ -144,19 +143,4 @@ func (b *bench) pushLong(n int) {
 		}
 		b.answer(admin, in[:])
 	}
-}
-
-// kernelThreads is how many threads of this process are workers of the kernel's.
-func kernelThreads(t *testing.T) (n int) {
-	t.Helper()
-	tasks, err := os.ReadDir("/proc/self/task")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, task := range tasks {
-		if name := readWord("/proc/self/task/" + task.Name() + "/comm"); strings.HasPrefix(name, "iou-wrk") {
-			n++
-		}
-	}
-	return n
 }

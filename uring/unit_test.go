@@ -75,7 +75,7 @@ func TestLargeBufferRing(t *testing.T) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	var q queues
-	if err := q.open(64, 128); err != nil {
+	if err := q.open(newSetup(64, 128, taskDeferred)); err != nil {
 		t.Fatal(err)
 	}
 	defer q.close()
@@ -174,6 +174,7 @@ func TestProbe(t *testing.T) {
 	if err := Probe(); err != nil {
 		t.Errorf("probe: %v", err)
 	}
+	f := features{taskRun: taskDeferred}
 	for _, c := range []struct {
 		err  error
 		want string
@@ -183,7 +184,7 @@ func TestProbe(t *testing.T) {
 		{unix.ENOMEM, "ulimit -l"},
 		{unix.EMFILE, "ulimit -n"},
 	} {
-		if got := refusal(c.err).Error(); !strings.Contains(got, c.want) || !strings.Contains(got, c.err.Error()) {
+		if got := refusal(c.err, f).Error(); !strings.Contains(got, c.want) || !strings.Contains(got, c.err.Error()) {
 			t.Errorf("%v: %q", c.err, got)
 		}
 	}

@@ -38,6 +38,7 @@ const (
 	reqDiscard                       // receive of what is thrown away before a close
 	reqChild                         // read of a child ring's eventfd; slot is the ring's number
 	reqCancelSend                    // cancel of the slot's send; only failures complete
+	reqEpoll                         // wait of the loop's epoll instance
 )
 
 func tag(op request, gen uint16, aux, slot uint32) userData {

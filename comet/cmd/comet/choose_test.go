@@ -46,6 +46,8 @@ func TestChooseEngine(t *testing.T) {
 		{"--max-connections 500", whole, 150, "", "it is 150|fewer than the 101 ports of --front"},
 		{"--loops 2 --max-connections 19500", whole, 300, "uring", ""},
 		{"--loops 2 --max-connections 19501", whole, 300, "", "68 rings"},
+		{"--loops 2 --max-connections 19001 --uring fds=plain", whole, 19000, "", "plain descriptors|it is 19000|fds=direct|--max-connections=18"},
+		{"--loops 2 --max-connections 18000 --uring fds=plain", whole, 19000, "uring", ""},
 		{"--engine epoll", whole, 20000, "epoll", ""},
 		{"--engine epoll --epoll trigger=level", whole, 20000, "epoll", ""},
 		{"--engine uring --epoll trigger=level", whole, 20000, "", "--epoll=trigger=level|epoll engine|engine is uring"},

@@ -81,6 +81,9 @@ func checkUring(o *options, limit int) error {
 	if loops == 0 {
 		loops = runtime.GOMAXPROCS(0)
 	}
+	if o.uring.PlainFDs {
+		return checkPlain(o, limit, loops)
+	}
 	// Each loop's last ring may be partly used.
 	rings := (o.MaxConnections+slots-1)/slots + loops
 	need := rings*ringDescriptors + o.listeners + descriptorsBeside
@@ -95,6 +98,18 @@ func checkUring(o *options, limit int) error {
 	return refuse("--engine=uring: --max-connections=%d needs %d rings of %d slots, whose descriptors need a limit of %d; it is %d. "+
 		"What works: %s, or a higher limit (scripts/tune --for %d says how)",
 		o.MaxConnections, rings, slots, need, limit, works, o.MaxConnections)
+}
+
+// checkPlain refuses more plain descriptors than the limit leaves beside what the
+// loops need.
+func checkPlain(o *options, limit, loops int) error {
+	beside := o.listeners + descriptorsBeside + loops*(1+ringDescriptors)
+	if o.MaxConnections+beside <= limit {
+		return nil
+	}
+	return refuse("--uring=%s: --max-connections=%d in plain descriptors need a limit of %d; it is %d. "+
+		"What works: fds=direct, or --max-connections=%d, or a higher limit (scripts/tune --for %d says how)",
+		o.Uring, o.MaxConnections, o.MaxConnections+beside, limit, max(0, limit-beside), o.MaxConnections)
 }
 
 // open makes the engine; it does not start it.
