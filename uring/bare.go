@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"c1000k/comet"
+	"c1000k/comet/slack"
 
 	"github.com/pawelgaczynski/giouring"
 	"golang.org/x/sys/unix"
@@ -141,6 +142,7 @@ func (b *Bare) wake() {
 
 // Run is the loop, on a thread that the caller has locked. It returns after Stop.
 func (b *Bare) Run() (err error) {
+	slack.Loop()
 	defer b.free()
 	if b.out, err = newRegion(mostBareMessage); err != nil {
 		return err

@@ -30,7 +30,7 @@ var variants = []struct {
 	// Polls are of those alone who go on sending while they are held.
 	{"MultishotReceive", Options{MultishotRecv: true}, []counter{cRecvs, cPolls, cCancels, cSlotReused, cDiscards}},
 	// Buffers run out within an enter, and full queues end receives with their data.
-	{"MultishotReceiveTinyQueues", Options{MultishotRecv: true, SQEntries: 2, CQEntries: 4, Buffers: 2, BufferBytes: 64},
+	{"MultishotReceiveTinyQueues", Options{MultishotRecv: true, SQEntries: 2, CQEntries: 64, Buffers: 2, BufferBytes: 64},
 		[]counter{cENOBUFS, cCQOverflow, cSQFull, cRearms, cPolls}},
 	// The kernel's work runs while the loop looks, too: completions come without
 	// an enter, and a streaming accept goes on meanwhile.

@@ -9,6 +9,7 @@ import (
 	"unsafe"
 
 	"c1000k/comet"
+	"c1000k/comet/slack"
 
 	"github.com/pawelgaczynski/giouring"
 	"golang.org/x/sys/unix"
@@ -105,6 +106,7 @@ func (l *loop) reserveMemory() (err error) {
 // engine stops. The thread stays locked and so ends with it.
 func (l *loop) run(ready chan<- error) {
 	runtime.LockOSThread()
+	slack.Loop()
 	defer l.e.running.Done()
 	defer l.free()
 	if err := l.begin(); err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"c1000k/comet/slack"
 	"c1000k/experiments/fdtable"
 	"c1000k/experiments/load/rawnet"
 	"c1000k/experiments/sample"
@@ -145,6 +146,7 @@ func (s *server) end() {
 
 // life is that of one thread.
 func (s *server) life(i int) {
+	slack.Loop()
 	awaitWake(s.turns[i])
 	held, err := s.acceptShare()
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"c1000k/comet/slack"
 	"c1000k/experiments/load/rawnet"
 )
 
@@ -60,6 +61,7 @@ func (w *writeLoop) Stop() {
 
 // Run is the loop, on its thread. It returns after Stop, with all it holds closed.
 func (w *writeLoop) Run() error {
+	slack.Loop()
 	awaitWake(w.turnFD)
 	poller, err := rawnet.NewPoller(eventBatch)
 	if err != nil {

@@ -13,6 +13,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"c1000k/comet/slack"
 )
 
 // The exit codes, as --help tells them.
@@ -40,7 +42,10 @@ func refuseListen(format string, a ...any) error {
 	return refusal{fmt.Errorf(format, a...), exitListen}
 }
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	slack.Process()
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
 
 // run is main without the process: arguments in, exit code out.
 func run(args []string, stdout, stderr io.Writer) int {

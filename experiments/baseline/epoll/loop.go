@@ -9,6 +9,7 @@ import (
 
 	"c1000k/comet"
 	"c1000k/comet/arena"
+	timerslack "c1000k/comet/slack"
 )
 
 const (
@@ -116,6 +117,7 @@ func (l *loop) open() error {
 
 // run is the loop. It returns when stop is set, with every connection closed.
 func (l *loop) run() {
+	timerslack.Loop()
 	now := l.clock.now()
 	l.enter()
 	l.listenAdmin()

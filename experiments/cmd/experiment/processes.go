@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"c1000k/comet/slack"
 	"c1000k/experiments/floor"
 	"c1000k/experiments/load"
 )
@@ -61,6 +62,7 @@ type floorAcceptCommand struct {
 
 // Run speaks with the ladder until it closes the input.
 func (c *floorAcceptCommand) Run(e *environment) error {
+	slack.Process()
 	return floor.Serve(c.ServeOptions, e.stdin, e.stdout)
 }
 
@@ -71,6 +73,7 @@ type floorTurnCommand struct {
 
 // Run serves until a signal ends it.
 func (c *floorTurnCommand) Run(e *environment) error {
+	slack.Process()
 	return floor.ServeTurns(e.ctx, c.TurnOptions)
 }
 

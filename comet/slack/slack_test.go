@@ -1,0 +1,46 @@
+package slack
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestProcess proves that a process begins anew as the same one, with its arguments
+// and environment, that all its threads have the slack then, and that it does so once;
+// and that a loop's thread has its own back.
+func TestProcess(t *testing.T) {
+	const environment = "C1000K_SLACK_TEST"
+	if os.Getenv(environment) != "" {
+		Process()
+		elsewhere, loop := make(chan time.Duration), make(chan time.Duration)
+		runtime.LockOSThread()
+		go func() { elsewhere <- of() }()
+		other := <-elsewhere
+		go func() {
+			runtime.LockOSThread()
+			Loop()
+			loop <- of()
+		}()
+		fmt.Println("began", os.Getpid(), of(), other, <-loop, os.Getenv(environment))
+		os.Exit(0)
+	}
+	path, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(path, "-test.run=^TestProcess$")
+	cmd.Env = append(os.Environ(), environment+"=kept")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	want := fmt.Sprintln("began", cmd.Process.Pid, monitor, monitor, usual, "kept")
+	if strings.Count(string(out), "began") != 1 || string(out) != want {
+		t.Errorf("got %q, want %q", out, want)
+	}
+}
