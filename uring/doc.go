@@ -91,6 +91,12 @@
 // an accept that does not wait (6.10) is missing, a short time limit and a
 // cancel stand in.
 //
+// With recv=multishot a peer that leaves right behind its last bytes may not be told
+// of, by kernels up to 6.18 at least: the poll inside the receive lets go of both
+// wakes when it has read the bytes (liburing issue 1549). Such a connection ends when
+// something is sent to it, at the latest by the polling timeout. A poll of the
+// engine's own, the default, tells of both.
+//
 // One outstanding send a connection. A message is sent by reference where it
 // has several pieces, but never without a copy into the socket: zero-copy does
 // not pay below several kilobytes.

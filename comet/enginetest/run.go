@@ -95,6 +95,13 @@ func Run(t *testing.T, f Factory) {
 	runSuite(t, f, func(string) bool { return true })
 }
 
+// RunWithout is Run for an engine that a test of the suite is known to fail on, and
+// why: it says so in the log.
+func RunWithout(t *testing.T, f Factory, name, why string) {
+	t.Logf("without %s: %s", name, why)
+	runSuite(t, f, func(test string) bool { return test != name })
+}
+
 // runSuite runs the tests of the suite that are among those wanted.
 func runSuite(t *testing.T, f Factory, among func(name string) bool) {
 	if wholeSuite() {
