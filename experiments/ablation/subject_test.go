@@ -120,7 +120,8 @@ func TestChooseAll(t *testing.T) {
 			t.Errorf("no subject has %s alone", s.Name)
 		}
 		for _, choice := range alternatives(s) {
-			if err := new(uring.Options).Set(choice); err != nil {
+			// Some go only with another.
+			if err := new(uring.Options).Set(choice); err != nil && !strings.Contains(err.Error(), " needs ") {
 				t.Errorf("%s: %v", choice, err)
 			}
 		}
