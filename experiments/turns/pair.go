@@ -73,6 +73,9 @@ func (p *Pair) StartServer(ctx context.Context, path string, args []string, logP
 	}
 	err = p.Server.Await(func() bool {
 		_, err := process.AskInfo(ctx, p.Doors)
+		if err == nil {
+			_, err = p.Facts(ctx) // which are told when all loops have begun: many take a while
+		}
 		return err == nil || ctx.Err() != nil
 	})
 	if err != nil && p.Server.Gone() {
