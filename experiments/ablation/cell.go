@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"c1000k/experiments/ladder"
-	"c1000k/experiments/process"
 	"c1000k/experiments/result"
 	"c1000k/experiments/sample"
 	"c1000k/experiments/turns"
@@ -234,7 +233,7 @@ func (c *cell) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := c.allHeld(ctx); err != nil {
+	if err := c.AwaitHeld(ctx, c.size); err != nil {
 		return err
 	}
 	server, load, err := c.meters.Since()
@@ -245,33 +244,6 @@ func (c *cell) open(ctx context.Context) (err error) {
 	c.out.Loops, c.out.Rings, c.out.Tables = after.Loops, after.Rings, after.Tables
 	c.out.Opening = *newPhase(int64(c.size), server, load, before, after)
 	return err
-}
-
-// How often the server is asked whether it holds all, which costs it CPU, and for
-// how long.
-const (
-	heldEvery    = 50 * time.Millisecond
-	heldPatience = 30 * time.Second
-)
-
-// allHeld waits until the server says that it holds every poll.
-func (c *cell) allHeld(ctx context.Context) error {
-	for began := time.Now(); ; {
-		info, err := process.AskInfo(ctx, c.Doors)
-		switch {
-		case err != nil:
-			return err
-		case info.Subscribers == c.size:
-			return nil
-		case time.Since(began) > heldPatience:
-			return fmt.Errorf("the server holds %d polls and should hold %d, %v after the last was sent", info.Subscribers, c.size, heldPatience)
-		}
-		select {
-		case <-time.After(heldEvery):
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
 }
 
 // messages measures deliveries and polls, together and apart.
@@ -316,7 +288,7 @@ func (c *cell) apart(ctx context.Context, n int) error {
 		if err != nil {
 			return err
 		}
-		if err := c.allHeld(ctx); err != nil {
+		if err := c.AwaitHeld(ctx, c.size); err != nil {
 			return err
 		}
 	}

@@ -16,7 +16,7 @@ const countPatience = 5 * time.Second
 // count confirms the number of connections by its witnesses: the server, the
 // load and the kernel, which counts the two ends apart.
 func (b *backend) count(ctx context.Context, s *result.Step) error {
-	info, err := process.AskInfo(ctx, b.doors)
+	info, err := process.AskInfo(ctx, b.doors.AdminAddr())
 	if err != nil {
 		return err
 	}

@@ -176,7 +176,7 @@ func expired(before, after load.Counts, server, own sample.CPUDelta) *result.Exp
 // look asks all witnesses once what is held. They need not agree: some polls are
 // always on their way.
 func (b *backend) look(ctx context.Context) (*result.Held, error) {
-	info, err := process.AskInfo(ctx, b.doors)
+	info, err := process.AskInfo(ctx, b.doors.AdminAddr())
 	if err != nil {
 		return nil, err
 	}

@@ -11,17 +11,6 @@ import (
 	"c1000k/experiments/sample"
 )
 
-// holdPatience is how long the server's count may lag behind the load's: the
-// last requests are on their way, or polls come back after a message.
-const holdPatience = 30 * time.Second
-
-// holdPoll is the time between two looks at the server's count, and so what the
-// end of an opening is known to.
-const holdPoll = 5 * time.Millisecond
-
-// errNotHeld says that the server's count did not reach the load's.
-var errNotHeld = errors.New("not all connections are held")
-
 // step measures one step and keeps it, whole or cut short.
 func (b *backend) step(ctx context.Context, index, target int) error {
 	s := &result.Step{
@@ -162,7 +151,7 @@ func (b *backend) open(ctx context.Context, s *result.Step) error {
 	if err != nil {
 		return err
 	}
-	held, err := b.awaitHeld(ctx, s.Target)
+	held, err := process.AwaitHeld(ctx, s.Target, process.Subscribers(b.doors.AdminAddr()))
 	seconds := time.Since(started).Seconds()
 	s.Opening = &result.Opening{Connections: held - from, Seconds: seconds, Rate: float64(held-from) / seconds}
 	if err != nil {
@@ -176,28 +165,6 @@ func (b *backend) open(ctx context.Context, s *result.Step) error {
 	s.Opening.ServerCPU = perMessage(serverNow.Since(server).Process, int64(more))
 	s.Opening.LoadCPU = perMessage(loadNow.Since(load).Process, int64(more))
 	return nil
-}
-
-// awaitHeld waits until the server says that it holds n subscribers, and
-// returns what it said last.
-func (b *backend) awaitHeld(ctx context.Context, n int) (int, error) {
-	start := time.Now()
-	for {
-		info, err := process.AskInfo(ctx, b.doors)
-		if err != nil {
-			return 0, err
-		}
-		if info.Subscribers == n {
-			return n, nil
-		}
-		if time.Since(start) > holdPatience {
-			return info.Subscribers, fmt.Errorf("%w: the server says %s and should say %s, %v after the last request was sent",
-				errNotHeld, grouped(info.Subscribers), grouped(n), holdPatience)
-		}
-		if err := sleep(ctx, holdPoll); err != nil {
-			return info.Subscribers, err
-		}
-	}
 }
 
 // memory waits for quiet memory and reads the server's and the kernel's.
@@ -343,8 +310,9 @@ func (b *backend) phase(ctx context.Context, name string, send func(context.Cont
 	if err != nil {
 		return nil, err
 	}
-	_, heldErr := b.awaitHeld(ctx, b.held)
-	if heldErr != nil && !errors.Is(heldErr, errNotHeld) {
+	_, heldErr := process.AwaitHeld(ctx, b.held, process.Subscribers(b.doors.AdminAddr()))
+	var notHeld *process.NotHeldError
+	if heldErr != nil && !errors.As(heldErr, &notHeld) {
 		return nil, heldErr
 	}
 	serverNow, loadNow, err := b.readCPU()

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"time"
 
 	"c1000k/experiments/load"
 	"c1000k/experiments/process"
@@ -49,10 +48,7 @@ func startComet(ctx context.Context, o *Options, engine string, doors process.Do
 	s := &server{
 		doors: doors, protocol: load.ProtocolIcomet, pids: []int{p.PID()},
 		stop: func() error { return p.Stop(o.Force) },
-		held: func(ctx context.Context) (int, error) {
-			i, err := process.AskInfo(ctx, doors)
-			return i.Subscribers, err
-		},
+		held: process.Subscribers(doors.AdminAddr()),
 	}
 	return s, s.await(ctx, p.Await)
 }
@@ -105,25 +101,8 @@ func (s *server) await(ctx context.Context, wait func(ready func() bool) error) 
 	return nil
 }
 
-// Patience until a server has taken all polls that were sent.
-const (
-	holdPatience = 30 * time.Second
-	holdPoll     = 20 * time.Millisecond
-)
-
 // awaitHeld waits until the server says that it holds n polls.
 func (s *server) awaitHeld(ctx context.Context, n int) error {
-	got := 0
-	for deadline := time.Now().Add(holdPatience); time.Now().Before(deadline); {
-		var err error
-		if got, err = s.held(ctx); err != nil || got == n {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(holdPoll):
-		}
-	}
-	return fmt.Errorf("the server says that it holds %d polls, of %d", got, n)
+	_, err := process.AwaitHeld(ctx, n, s.held)
+	return err
 }

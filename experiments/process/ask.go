@@ -70,9 +70,9 @@ func get(ctx context.Context, url, accept string) ([]byte, error) {
 	return body, nil
 }
 
-// AskInfo asks the server how many subscribers it holds.
-func AskInfo(ctx context.Context, d Doors) (Info, error) {
-	body, err := Get(ctx, "http://"+d.AdminAddr()+"/info")
+// AskInfo asks the server with this admin door how many subscribers it holds.
+func AskInfo(ctx context.Context, admin string) (Info, error) {
+	body, err := Get(ctx, "http://"+admin+"/info")
 	if err != nil {
 		return Info{}, err
 	}
@@ -87,7 +87,7 @@ func AskInfo(ctx context.Context, d Doors) (Info, error) {
 func WaitReady(ctx context.Context, d Doors) error {
 	start := time.Now()
 	for {
-		if _, err := AskInfo(ctx, d); err == nil {
+		if _, err := AskInfo(ctx, d.AdminAddr()); err == nil {
 			return nil
 		} else if time.Since(start) > readyPatience {
 			return fmt.Errorf("the server did not answer within %v: %w", readyPatience, err)

@@ -88,7 +88,7 @@ func (s *Server) Stop(force <-chan struct{}) error {
 }
 
 // Info is what the admin door tells by /info.
-func (s *Server) Info(ctx context.Context) (Info, error) { return AskInfo(ctx, s.Doors) }
+func (s *Server) Info(ctx context.Context) (Info, error) { return AskInfo(ctx, s.Doors.AdminAddr()) }
 
 // DebugPage reads a page of the debug door.
 func (s *Server) DebugPage(ctx context.Context, path string) ([]byte, error) {

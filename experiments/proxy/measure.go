@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -175,7 +174,7 @@ func measureCell(ctx context.Context, o Options, path, mode string, rep int) (re
 		if err := c.grow(ctx, step); err != nil {
 			return readings, err
 		}
-		if err := s.awaitHeld(ctx, step); err != nil {
+		if _, err := process.AwaitHeld(ctx, step, process.Subscribers(s.admin)); err != nil {
 			return readings, err
 		}
 		now, err := look(ctx, s, n)
@@ -273,30 +272,4 @@ func startServer(dir string, o Options) (*server, error) {
 		return nil, errors.Join(fmt.Errorf("the server does not start: %w: %s", err, words), p.Stop(nil))
 	}
 	return s, nil
-}
-
-// awaitHeld waits until the server holds so many.
-func (s *server) awaitHeld(ctx context.Context, n int) error {
-	const patience = 30 * time.Second
-	want := fmt.Sprintf(`"subscribers": %d}`, n)
-	got := ""
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.admin+"/info", nil)
-		if err != nil {
-			return err
-		}
-		resp, err := http.DefaultClient.Do(r)
-		if err != nil {
-			return err
-		}
-		body, err := io.ReadAll(resp.Body)
-		resp.Body.Close()
-		if err != nil {
-			return err
-		}
-		if got = string(body); strings.Contains(got, want) {
-			return nil
-		}
-	}
-	return fmt.Errorf("the server does not hold %d connections: %s", n, got)
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"c1000k/experiments/load"
+	"c1000k/experiments/process"
 )
 
 // ownChannel is the one that pushes go to.
@@ -33,7 +34,7 @@ func (c *cell) fill(ctx context.Context) error {
 		if err := errors.Join(err, <-candidates); err != nil {
 			return fmt.Errorf("opening %d: %w", held, err)
 		}
-		if err := c.awaitHeld(ctx, held); err != nil {
+		if _, err := process.AwaitHeld(ctx, held, process.Subscribers(c.server.Doors.AdminAddr())); err != nil {
 			return err
 		}
 	}
@@ -89,28 +90,6 @@ func (c *cell) post(ctx context.Context, path, body string) error {
 		err = fmt.Errorf("%s: %s: %q", path, resp.Status, text)
 	}
 	return err
-}
-
-// heldPatience is how long the server may take to have read all polls.
-const heldPatience = 30 * time.Second
-
-// awaitHeld waits until the server says that it holds so many.
-func (c *cell) awaitHeld(ctx context.Context, n int) error {
-	for end := time.Now().Add(heldPatience); ; {
-		info, err := c.server.Info(ctx)
-		if err != nil {
-			return err
-		}
-		if info.Subscribers == n {
-			return nil
-		}
-		if time.Now().After(end) {
-			return fmt.Errorf("the server holds %d polls and not %d", info.Subscribers, n)
-		}
-		if err := pause(ctx, countEvery); err != nil {
-			return err
-		}
-	}
 }
 
 // countEvery is how often the load's counters and the server are asked.

@@ -150,6 +150,9 @@ func (c *cell) measure(ctx context.Context, port *int) (r Cell, err error) {
 	if _, err := c.Load.Open(ctx, c.o.Connections, 0, nil); err != nil {
 		return r, err
 	}
+	if err := c.AwaitHeld(ctx, c.o.Connections); err != nil {
+		return r, err
+	}
 	for range warmup {
 		if _, err := c.Message(ctx); err != nil {
 			return r, err

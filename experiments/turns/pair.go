@@ -72,7 +72,7 @@ func (p *Pair) StartServer(ctx context.Context, path string, args []string, logP
 		return err
 	}
 	err = p.Server.Await(func() bool {
-		_, err := process.AskInfo(ctx, p.Doors)
+		_, err := process.AskInfo(ctx, p.Doors.AdminAddr())
 		if err == nil {
 			_, err = p.Facts(ctx) // which are told when all loops have begun: many take a while
 		}
@@ -97,6 +97,12 @@ func (p *Pair) StartLoad(ctx context.Context, program []string, connections int)
 		argv = append(argv, "--stream")
 	}
 	p.Load, err = load.Start(ctx, argv, os.Stderr)
+	return err
+}
+
+// AwaitHeld waits until the server has read the polls of so many connections.
+func (p *Pair) AwaitHeld(ctx context.Context, n int) error {
+	_, err := process.AwaitHeld(ctx, n, process.Subscribers(p.Doors.AdminAddr()))
 	return err
 }
 
