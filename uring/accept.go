@@ -1,6 +1,8 @@
 package uring
 
 import (
+	"math/bits"
+
 	"c1000k/comet"
 
 	"github.com/pawelgaczynski/giouring"
@@ -33,7 +35,7 @@ const (
 	// gives up its place before other loops.
 	turnsPlace = 32
 	// maxSingles is the number of single accepts outstanding of one listener.
-	maxSingles = 32
+	maxSingles = 1 << placeBits
 	// acceptRetryNS is how long a listener rests after an error that no free
 	// slot mends, such as the system's limit of open files, and a loop before it
 	// tries again to make a ring that could not be made.
@@ -63,12 +65,29 @@ type acceptor struct {
 	starved bool // it waits for a free slot
 	roused  bool // it has streamed, so arrivals may have woken no other loop
 	gen     uint16
-	ring    *ring // streaming: where to
-	taken   int   // since it was armed
-	singles int   // outstanding
-	burst   int   // singles of the next time
+	ring    *ring  // streaming: where to
+	taken   int    // since it was armed
+	out     uint32 // the places of the single accepts that are outstanding
+	burst   int    // singles of the next time
 	retryAt int64
 }
+
+// A single accept's aux is its record of the peer's address, above its place among
+// those of its listener that are outstanding: so each has a user data of its own.
+const placeBits = 5
+
+func place(aux uint32) uint32  { return aux & (1<<placeBits - 1) }
+func record(aux uint32) uint32 { return aux >> placeBits }
+
+// single takes a place for a single accept, and returns its user data.
+func (a *acceptor) single(record, number uint32) userData {
+	p := uint32(bits.TrailingZeros32(^a.out))
+	a.out |= 1 << p
+	return tag(reqAcceptOne, a.gen, record<<placeBits|p, number)
+}
+
+// done gives the place of a single accept back.
+func (a *acceptor) done(u userData) { a.out &^= 1 << place(u.aux()) }
 
 func (l *loop) listen(listeners []comet.Listener) {
 	for _, li := range listeners {
@@ -121,7 +140,7 @@ func (l *loop) admit() {
 	for _, streamers := range [...]bool{false, true} {
 		for i := range l.acceptors {
 			a := &l.acceptors[i]
-			if streamers == (a.door == comet.DoorFront && a.singles == 0) {
+			if streamers == (a.door == comet.DoorFront && a.out == 0) {
 				l.admitTo(a, uint32(i))
 			}
 		}
@@ -153,7 +172,7 @@ func (l *loop) arm(a *acceptor, number uint32) {
 	if l.e.paused.Load() {
 		return // who comes waits in the backlog
 	}
-	if a.door == comet.DoorFront && a.singles == 0 && l.mayStream(l.target) {
+	if a.door == comet.DoorFront && a.out == 0 && l.mayStream(l.target) {
 		a.mode, a.ring, a.taken = modeStreaming, l.target, 0
 		a.starved, a.roused = false, true
 		a.gen++
@@ -182,7 +201,7 @@ func (l *loop) arm(a *acceptor, number uint32) {
 	}
 	a.starved = false
 	if a.mode == modeReady {
-		for n := min(room, a.burst-a.singles); n > 0; n-- {
+		for n := min(room, a.burst-bits.OnesCount32(a.out)); n > 0; n-- {
 			l.acceptOne(r, a, number)
 		}
 		return
@@ -243,11 +262,10 @@ func (l *loop) acceptOne(r *ring, a *acceptor, number uint32) {
 		}
 		address, length = l.peers.address(record)
 	}
-	a.singles++
+	u := a.single(record, number)
 	r.singles++
 	e := l.entry(r)
 	r.prepareAccept(e, a.fd, address, length)
-	u := tag(reqAcceptOne, a.gen, record, number)
 	e.UserData = uint64(u)
 	if l.e.features.dontWait {
 		e.IoPrio = acceptDontWait
@@ -316,15 +334,15 @@ func (l *loop) completeAccept(r *ring, u userData, res int32, flags uint32) {
 			l.acceptFailed(a, res)
 		}
 	case reqAcceptOne:
-		a.singles--
+		a.done(u)
 		r.singles--
 		var peer comet.Peer
 		if a.door == comet.DoorAdmin {
-			peer = l.peers.peer(u.aux())
-			l.peers.give(u.aux())
+			peer = l.peers.peer(record(u.aux()))
+			l.peers.give(record(u.aux()))
 		}
 		if res >= 0 {
-			if a.singles == 0 {
+			if a.out == 0 {
 				a.burst = min(2*a.burst, maxSingles)
 			}
 			l.accepted(r, res, a.door, peer)

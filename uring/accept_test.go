@@ -187,3 +187,50 @@ func TestRingThatCannotBeMade(t *testing.T) {
 	}
 	b.until("all to be accepted", func() bool { return b.l.count.n[cAccepts] == slots+1 })
 }
+
+// TestCancelThatFindsNothing proves that an accept which waits on, since its cancel
+// came while the kernel was about to try it anew, is cancelled again: else a single one
+// holds the slot that it may fill, and a streaming one goes on.
+func TestCancelThatFindsNothing(t *testing.T) {
+	t.Run("single", func(t *testing.T) {
+		b := newBench(t, Options{SingleAccept: true})
+		b.step()
+		a, r := &b.l.acceptors[0], b.l.rings[0]
+		missed := func() userData {
+			u := a.single(0, 0)
+			r.singles++
+			e := b.l.entry(r)
+			r.prepareAccept(e, a.fd, 0, 0)
+			e.UserData = uint64(u)
+			return u
+		}
+		first, second := missed(), missed()
+		b.step()
+		if first == second || r.singles != 2 {
+			t.Fatalf("%d accepts wait, %x and %x", r.singles, first, second)
+		}
+		b.l.complete(r, cancelOf(second), -int32(unix.ENOENT), 0)
+		b.until("the second's end", func() bool { return r.singles == 1 })
+		b.connect(1, b.front)
+		b.until("the first's connection", func() bool { return r.singles == 0 && b.l.count.n[cAccepts] == 1 })
+		cancels := b.l.count.n[cCancels]
+		b.l.complete(r, cancelOf(first), -int32(unix.ENOENT), 0)
+		if n := b.l.count.n[cCancels] - cancels; n != 0 {
+			t.Errorf("%d cancels of what is over", n)
+		}
+	})
+	t.Run("streaming", func(t *testing.T) {
+		b := newBench(t, Options{SQEntries: 16, CQEntries: 16})
+		b.step()
+		a := &b.l.acceptors[0]
+		if a.mode != modeStreaming {
+			t.Fatalf("mode %d", a.mode)
+		}
+		a.mode = modeEnding
+		b.l.complete(a.ring, cancelOf(tag(reqAccept, a.gen, 0, 0)), -int32(unix.ENOENT), 0)
+		b.until("another", func() bool { return a.mode == modeStreaming })
+		if n := b.l.count.n[cRearms]; n != 0 {
+			t.Errorf("%d ended by themselves", n)
+		}
+	})
+}

@@ -46,10 +46,10 @@
 // engine's own.
 //
 // A close is three requests in one submission: cancel the poll or the receive,
-// cancel the send, close the descriptor. A send that the kernel is just trying anew
-// no cancel finds: it is cancelled until it has ended. The core is told Closed when
-// all three, and what they ended, have completed. The kernel may have given the slot to a new
-// connection by then: that one is opened after the old one's end.
+// cancel the send, close the descriptor. What the kernel is just trying anew no
+// cancel finds: it is cancelled until it has ended (see cancelAgain). The core is told
+// Closed when all three, and what they ended, have completed. The kernel may have given
+// the slot to a new connection by then: that one is opened after the old one's end.
 //
 // # Beside the engine
 //
@@ -80,7 +80,7 @@
 //	accept failed                     again in 100 ms             accept_errors
 //	ring could not be made            again in 100 ms             accept_errors
 //	cancel found nothing              what it was for had ended   cancels_late
-//	and the send goes on              cancelled again             cancels_late
+//	and a send or accept goes on      cancelled again             cancels_late
 //
 // TestFaults has a row for each, with what provokes it on a kernel and what the core
 // sees of it, which package sim provokes too.

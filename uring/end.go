@@ -47,7 +47,7 @@ func (l *loop) drop(r *ring) {
 		case reqSend:
 			l.sends.give(u.aux())
 			r.state[u.slot()] &^= fSend
-		case reqCancelSend:
+		case reqCancel:
 			l.cancelAgain(r, u)
 		case reqAccept, reqAcceptOne:
 			l.dropAccept(r, u, c.Res, c.Flags)

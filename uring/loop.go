@@ -389,10 +389,6 @@ func (l *loop) complete(r *ring, u userData, res int32, flags uint32) {
 	case reqAccept, reqAcceptOne, reqListen:
 		l.completeAccept(r, u, res, flags)
 	case reqCancel:
-		// Only a cancel that found nothing completes: what it was for has
-		// ended by itself, and says so in its own completion.
-		l.count.n[cCancelLate]++
-	case reqCancelSend:
 		l.count.n[cCancelLate]++
 		l.cancelAgain(r, u)
 	case reqDiscard:
@@ -419,16 +415,4 @@ func (l *loop) complete(r *ring, u userData, res int32, flags uint32) {
 	default:
 		l.count.n[cStale]++
 	}
-}
-
-// cancel ends the request with user data u.
-func (l *loop) cancel(r *ring, u userData) { l.cancelAs(r, u, tag(reqCancel, 0, 0, 0)) }
-
-// cancelAs is cancel, with the user data of the cancel itself.
-func (l *loop) cancelAs(r *ring, u, own userData) {
-	l.count.n[cCancels]++
-	e := l.entry(r)
-	e.PrepareCancel64(uint64(u), 0)
-	e.Flags = giouring.SqeCQESkipSuccess
-	e.UserData = uint64(own)
 }

@@ -119,7 +119,7 @@ func (l *loop) endAccepts() {
 func (l *loop) accepting() bool {
 	for i := range l.acceptors {
 		a := &l.acceptors[i]
-		if l.rings[0].plain() && (a.mode == modeEnding || a.singles > 0) {
+		if l.rings[0].plain() && (a.mode == modeEnding || a.out != 0) {
 			return true
 		}
 	}
@@ -130,7 +130,7 @@ func (l *loop) accepting() bool {
 func (l *loop) dropAccept(r *ring, u userData, res int32, flags uint32) {
 	a := &l.acceptors[u.slot()]
 	if u.op() == reqAcceptOne {
-		a.singles--
+		a.done(u)
 	} else if flags&giouring.CQEFMore == 0 {
 		a.mode = modeIdle
 	}

@@ -159,22 +159,6 @@ func (l *loop) sent(r *ring, slot, i uint32, res int32) {
 	l.finish(r, slot)
 }
 
-// cancelSend ends the send of a slot.
-func (l *loop) cancelSend(r *ring, slot uint32) {
-	l.cancelAs(r, r.tag(reqSend, slot, l.sendIndex[r.conn(slot)]), r.tag(reqCancelSend, slot, 0))
-}
-
-// cancelAgain follows a cancel of a send that found nothing. The send may be over, and
-// says so. But where its socket had room just when it was to wait for some, the kernel
-// is about to try it anew, and meanwhile it is found nowhere; then it may wait as
-// long as its peer likes, and hold its slot. So it is cancelled until it ends.
-func (l *loop) cancelAgain(r *ring, u userData) {
-	slot := u.slot()
-	if st := r.state[slot]; u.gen() == uint16(st>>fGenShift) && st&fSend != 0 {
-		l.cancelSend(r, slot)
-	}
-}
-
 // skip leaves out the n bytes that are sent.
 func (s *sendRecord) skip(n uint64) {
 	for n > 0 {

@@ -26,19 +26,18 @@ const (
 type request uint8
 
 const (
-	reqPoll       request = iota + 1 // poll of a connection
-	reqRecv                          // receive of a connection; aux is the buffer where the engine names it
-	reqSend                          // send or sendmsg; aux is the send record
-	reqClose                         // close of a direct descriptor
-	reqCancel                        // cancel of another request; only failures complete
-	reqAccept                        // multishot accept; slot is the listener's number
-	reqAcceptOne                     // single accept; slot is the listener's number
-	reqListen                        // one-shot poll of a listener
-	reqWake                          // multishot poll of the loop's own eventfd
-	reqDiscard                       // receive of what is thrown away before a close
-	reqChild                         // read of a child ring's eventfd; slot is the ring's number
-	reqCancelSend                    // cancel of the slot's send; only failures complete
-	reqEpoll                         // wait of the loop's epoll instance
+	reqPoll      request = iota + 1 // poll of a connection
+	reqRecv                         // receive of a connection; aux is the buffer where the engine names it
+	reqSend                         // send or sendmsg; aux is the send record
+	reqClose                        // close of a direct descriptor
+	reqCancel                       // cancel of another request, which see cancelOf; only failures complete
+	reqAccept                       // multishot accept; slot is the listener's number
+	reqAcceptOne                    // single accept; slot is the listener's number, for aux see single
+	reqListen                       // one-shot poll of a listener
+	reqWake                         // multishot poll of the loop's own eventfd
+	reqDiscard                      // receive of what is thrown away before a close
+	reqChild                        // read of a child ring's eventfd; slot is the ring's number
+	reqEpoll                        // wait of the loop's epoll instance
 )
 
 func tag(op request, gen uint16, aux, slot uint32) userData {
@@ -49,3 +48,18 @@ func (u userData) op() request  { return request(u >> opShift) }
 func (u userData) gen() uint16  { return uint16(u >> genShift) }
 func (u userData) aux() uint32  { return uint32(u>>auxShift) & (maxAux - 1) }
 func (u userData) slot() uint32 { return uint32(u) & (maxSlots - 1) }
+
+// A cancel has the slot and the generation of what it is for, whose kind stands in the
+// upper bits of its aux.
+const (
+	cancelKindShift = auxBits - 4
+	mostCancelAux   = 1<<cancelKindShift - 1
+)
+
+// cancelOf is the user data of a cancel of u.
+func cancelOf(u userData) userData {
+	return tag(reqCancel, u.gen(), uint32(u.op())<<cancelKindShift|u.aux()&mostCancelAux, u.slot())
+}
+
+// cancels is the kind of what a cancel is for.
+func (u userData) cancels() request { return request(u.aux() >> cancelKindShift) }
