@@ -65,8 +65,8 @@ func CheckBase(base int) error {
 }
 
 // FindDoors finds ports for a server: base, or the next thousand where one of
-// them is taken, below the range that connections take their source from. It
-// returns the base to try for the next server.
+// them is taken or another experiment on this machine uses it, below the range that
+// connections take their source from. It returns the base to try for the next server.
 func FindDoors(base int) (d Doors, next int, err error) {
 	limit := localPortsFrom()
 	var busy []string
@@ -75,7 +75,11 @@ func FindDoors(base int) (d Doors, next int, err error) {
 			Host: "127.0.0.1", Admin: b + adminOffset, Debug: b + debugOffset,
 			FirstPort: b + frontOffset, LastPort: b + frontOffset + FrontPorts - 1,
 		}
-		port, err := firstBusy(d)
+		port := b
+		err := claim(b)
+		if err == nil {
+			port, err = firstBusy(d)
+		}
 		if err == nil {
 			return d, b + doorsStride, nil
 		}

@@ -1,7 +1,10 @@
 package process
 
 import (
+	"fmt"
 	"net"
+	"os"
+	"os/exec"
 	"strconv"
 	"strings"
 	"testing"
@@ -37,5 +40,37 @@ func TestNoRoomForDoors(t *testing.T) {
 	_, _, err := FindDoors(localPortsFrom() - 10)
 	if err == nil || !strings.Contains(err.Error(), "source ports") {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestDoorsOfTwoProcesses proves that two processes do not find the same ports free
+// before either listens there.
+func TestDoorsOfTwoProcesses(t *testing.T) {
+	other := exec.Command(os.Args[0], "claim")
+	in, err := other.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := other.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var theirs int
+	var failure string
+	if _, err := fmt.Fscan(out, &theirs, &failure); err != nil || theirs < claimedBase || failure != "<nil>" {
+		t.Fatalf("%d, %s, %v", theirs, failure, err)
+	}
+	if d, _, err := FindDoors(theirs); err != nil || d.Admin == theirs {
+		t.Errorf("both have %d (%v)", d.Admin, err)
+	}
+	in.Close()
+	if err := other.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if err := claim(theirs); err != nil {
+		t.Errorf("it is gone, and the ports from %d are not to be had: %v", theirs, err)
 	}
 }
