@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"c1000k/comet"
+	"c1000k/comet/slack"
 
 	"golang.org/x/sys/unix"
 )
@@ -132,7 +132,7 @@ func New(svc *comet.Service, opts Options) (*Engine, error) {
 		e.limit = opts.TableLimit
 	}
 	if e.opts.Loops == 0 {
-		e.opts.Loops = runtime.GOMAXPROCS(0)
+		e.opts.Loops = slack.Processors()
 	}
 	if opts.PlainFDs {
 		if err := e.boundPlain(int(min(lim.Cur, maxSlots))); err != nil {
@@ -223,6 +223,7 @@ func (e *Engine) Start(listeners []comet.Listener) error {
 	// A loop without a slot could serve nobody.
 	e.opts.Loops = min(e.opts.Loops, front)
 	e.rotate = e.opts.Loops > 1
+	slack.Loops(e.opts.Loops)
 	for i := range e.opts.Loops {
 		n := front / e.opts.Loops
 		if i < front%e.opts.Loops {

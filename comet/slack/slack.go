@@ -10,9 +10,11 @@
 // slack says how late the kernel may end them; threads inherit it, so a process that
 // has it from its first moment has a monitor that looks less often.
 //
-// What that changes: a goroutine that finds all rights held by loops in the kernel
-// waits for one up to a few milliseconds. Loops set their own slack back, since
-// their waits are what it would delay.
+// What that changes: a thread that finds all rights held by others in the kernel waits
+// for one until the monitor looks, up to some milliseconds; with more loops than
+// rights that was most of the time. So there are as many as loops, and some for what
+// else runs: see Loops. A loop's thread sets its own slack back, since its waits are
+// what it would delay.
 package slack
 
 import (
@@ -48,6 +50,25 @@ func Process() {
 		}
 	}
 	set(before)
+}
+
+// beside is how many threads may run Go code beside the loops without waiting for a
+// right: the collector's, the debug door's, who starts and stops.
+const beside = 4
+
+// processors is what the process may use, before Loops was called.
+var processors = runtime.GOMAXPROCS(0)
+
+// Processors is how many processors the process may use: GOMAXPROCS as it began.
+func Processors() int { return processors }
+
+// Loops has so many loops, and a few threads beside them, never wait for the right to
+// run Go code. Call it before they start; it stops all goroutines for a moment. The
+// rights are never taken back.
+func Loops(n int) {
+	if want := n + beside; runtime.GOMAXPROCS(0) < want {
+		runtime.GOMAXPROCS(want)
+	}
 }
 
 // Loop has the calling thread's own sleeps end on time. The caller is locked to it

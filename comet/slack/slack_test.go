@@ -44,3 +44,20 @@ func TestProcess(t *testing.T) {
 		t.Errorf("got %q, want %q", out, want)
 	}
 }
+
+// TestLoops proves that loops which are more than the processors have rights of their
+// own to run Go code, with some to spare, that fewer take none away, and that the
+// number of processors is told as before.
+func TestLoops(t *testing.T) {
+	before, processors := runtime.GOMAXPROCS(0), Processors()
+	defer runtime.GOMAXPROCS(before)
+	for _, n := range []int{before + 3, 1} {
+		Loops(n)
+		if got, want := runtime.GOMAXPROCS(0), before+3+beside; got != want {
+			t.Errorf("%d loops: %d may run, want %d", n, got, want)
+		}
+	}
+	if Processors() != processors {
+		t.Errorf("%d processors, and %d before", Processors(), processors)
+	}
+}

@@ -119,6 +119,7 @@ func (s *server) startThreads() error {
 		}
 		s.turns = append(s.turns, turn)
 	}
+	slack.Loops(len(s.turns))
 	keep := append(append([]int{}, s.listeners...), s.turns...)
 	for i := range s.turns {
 		thread, err := s.layout.start(keep, func() { s.life(i) })

@@ -16,6 +16,7 @@ import (
 
 	"c1000k/comet"
 	"c1000k/comet/doors"
+	"c1000k/comet/slack"
 	"c1000k/comet/wire"
 	"c1000k/experiments/fdtable"
 	"c1000k/uring"
@@ -130,6 +131,7 @@ func (s *turnServer) start(o TurnOptions, front []comet.Listener) error {
 	if o.Way == TurnWrite || o.Way == TurnWriteRest {
 		return s.startWriters(o, listeners, rest)
 	}
+	slack.Loops(o.Loops)
 	// One after the other accepts, the last first made so that each knows the next.
 	full := func() {}
 	for i := o.Loops - 1; i >= 0; i-- {
@@ -167,6 +169,7 @@ func (s *turnServer) startWriters(o TurnOptions, listeners []int, rest time.Dura
 		return err
 	}
 	s.eventfds = append(turns, wakes...)
+	slack.Loops(l.threads)
 	keep := append(slices.Clone(listeners), s.eventfds...)
 	for i := range l.threads {
 		w := &writeLoop{share: l.perThread, listeners: listeners, rest: rest, wakeFD: wakes[i], turnFD: turns[i], nextFD: -1}

@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"runtime"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"c1000k/comet/slack"
 	"c1000k/experiments/fdtable"
 	"c1000k/experiments/load/rawnet"
 	"c1000k/experiments/sample"
@@ -54,10 +54,6 @@ type Generator struct {
 	openPause atomic.Bool
 }
 
-// spareProcs is how many threads may run Go code beside the reactors: the pusher,
-// the coordinator, the collector.
-const spareProcs = 4
-
 // New lays a generator out. It opens no connection; threads are started as they
 // are needed. End must be called. GOMAXPROCS is raised, if need be, so that each
 // reactor may keep its right to run while it waits briefly.
@@ -74,9 +70,7 @@ func New(opts Options) (*Generator, error) {
 	if err != nil {
 		return nil, err
 	}
-	if want := l.reactors + spareProcs; runtime.GOMAXPROCS(0) < want {
-		runtime.GOMAXPROCS(want)
-	}
+	slack.Loops(l.reactors)
 	g := &Generator{
 		opts:        opts,
 		layout:      l,

@@ -2,9 +2,9 @@ package main
 
 import (
 	"fmt"
-	"runtime"
 
 	"c1000k/comet"
+	"c1000k/comet/slack"
 	"c1000k/experiments/baseline/epoll"
 	"c1000k/experiments/baseline/gonet"
 	"c1000k/uring"
@@ -79,7 +79,7 @@ func checkUring(o *options, limit int) error {
 	}
 	loops := o.loops
 	if loops == 0 {
-		loops = runtime.GOMAXPROCS(0)
+		loops = slack.Processors()
 	}
 	if o.uring.PlainFDs {
 		return checkPlain(o, limit, loops)

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"c1000k/comet"
+	timerslack "c1000k/comet/slack"
 	"c1000k/experiments/fdtable"
 )
 
@@ -89,6 +90,7 @@ func (e *Engine) Start(listeners []comet.Listener) error {
 			return err
 		}
 	}
+	timerslack.Loops(len(e.plan.capacities))
 	err = e.build(listeners)
 	if err == nil {
 		err = e.launch(listeners)
