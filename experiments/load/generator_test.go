@@ -290,7 +290,7 @@ func TestNoopAndClose(t *testing.T) {
 // follows is understood.
 func TestEarlyHead(t *testing.T) {
 	const n = 50
-	s := startFake(t, 1, func(s *fakeServer) { s.earlyHead = true })
+	s := startFake(t, 1, func(s *fakeServer) { s.earlyHead, s.history = true, 10 })
 	o := s.options(n)
 	o.Reactors = 1
 	g := startGenerator(t, o)
@@ -311,7 +311,7 @@ func TestEarlyHead(t *testing.T) {
 // the same time.
 func TestDribble(t *testing.T) {
 	const n = 20
-	s := startFake(t, 1, func(s *fakeServer) { s.dribble = true })
+	s := startFake(t, 1, func(s *fakeServer) { s.dribble, s.history = true, 10 })
 	g := startGenerator(t, s.options(n))
 	open(t, g, s, n)
 	b, err := g.Broadcast(context.Background(), BroadcastOptions{Count: 2, Admin: s.admin}, nil)

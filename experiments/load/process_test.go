@@ -25,7 +25,7 @@ import (
 // Every command through the process: what a driver sees of a load that works.
 func TestClient(t *testing.T) {
 	const n = 60
-	s := startFake(t, 2, nil)
+	s := startFake(t, 2, func(s *fakeServer) { s.history = 10 })
 	c := startLoad(t, s.options(n), 0)
 	if c.Ready.PID != c.PID() || c.Ready.Connections != n || c.Ready.OwnTables {
 		t.Fatalf("ready: %+v", c.Ready)
