@@ -2,6 +2,7 @@ package uring
 
 import (
 	"testing"
+	"time"
 
 	"c1000k/comet"
 
@@ -77,10 +78,7 @@ func TestFullLoopHandsOver(t *testing.T) {
 	}
 	b.connect(arrivals, b.front)
 	accepts := func() uint64 { return b.l.count.n[cAccepts] + other.count.n[cAccepts] }
-	for range 1_000 {
-		if accepts() == arrivals {
-			break
-		}
+	for end := time.Now().Add(patience); accepts() < arrivals && time.Now().Before(end); {
 		both()
 	}
 	if accepts() != arrivals || b.l.count.n[cAccepts] != small-reserve {

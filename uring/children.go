@@ -36,8 +36,9 @@ func (r *ring) quiet() bool {
 }
 
 // unissued says that receives are still to be submitted. Where the kernel's thread
-// submits, what issueRecvs has left waits for the end of those that are out.
-func (r *ring) unissued() bool { return !r.queue.empty() && !r.polled }
+// submits, what issueRecvs has left waits for the end of those that are out; multishot
+// ones, which are not counted as out, have no end to wait for.
+func (r *ring) unissued() bool { return !r.queue.empty() && !(r.polled && r.receiving > 0) }
 
 // addRing opens the loop's next ring; it is the kernel's rule that the thread
 // that submits to a ring has made it.

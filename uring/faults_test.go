@@ -129,7 +129,7 @@ func noBufferNoData(t *testing.T) *bench {
 	fds := b.dialAll(8)
 	r := b.l.rings[0]
 	b.askEach(fds[:1], askRequest)
-	b.step() // the report of it; it stands first among those to be read from
+	b.until("the report of it", func() bool { return !r.queue.empty() }) // it stands first among those to be read from
 	for slot := uint32(1); slot < uint32(len(fds)); slot++ {
 		b.l.resume(r, slot)
 	}
@@ -151,9 +151,7 @@ func submissionsFull(t *testing.T) *bench {
 	b := newBench(t, Options{SQEntries: 2, CQEntries: 4})
 	fds := b.dialAll(32)
 	b.askEach(fds, []byte("GET /sub?cname=c&seq=1 HTTP/1.1\r\nHost: h\r\n\r\n"))
-	for range 64 { // all are held
-		b.step()
-	}
+	b.until("all to be held", func() bool { return b.e.svc.Subscribers() == int64(len(fds)) })
 	admin := b.dial(b.admin)
 	defer unix.Close(admin)
 	var in [4096]byte
@@ -173,6 +171,7 @@ func tableFull(t *testing.T) *bench {
 	b := newBench(t, Options{EngineOptions: optionsFor(1, slots)})
 	free := b.l.rings[0].free
 	fds := b.connect(clients, b.front)
+	b.until("a full table", func() bool { return b.l.count.n[cAccepts] >= slots-1 })
 	for range 100 {
 		b.step()
 	}

@@ -47,10 +47,45 @@ func TestKernelThreadIsShared(t *testing.T) {
 	}
 	// The threads of rings that were closed before end a little later than those.
 	found := kernelThreads(t, "iou-sqp-")
-	for end := time.Now().Add(time.Minute); len(found) != 1 && time.Now().Before(end); found = kernelThreads(t, "iou-sqp-") {
+	for end := time.Now().Add(patience); len(found) != 1 && time.Now().Before(end); found = kernelThreads(t, "iou-sqp-") {
 		time.Sleep(time.Millisecond)
 	}
 	if len(found) != 1 {
 		t.Errorf("%d threads of the kernel submit for one loop", len(found))
 	}
+}
+
+// TestResumedBesideKernelThread proves that multishot receives which are to be armed
+// and are more than one turn arms are not left behind by a loop that sleeps, where a
+// thread of the kernel submits: nothing else may come that has it look.
+func TestResumedBesideKernelThread(t *testing.T) {
+	const clients, window = 6, 2
+	b := newBench(t, Options{SQPoll: true, MultishotRecv: true, recvWindow: window})
+	fds := b.dialAll(clients)
+	r := b.l.rings[0]
+	for slot := range uint32(clients) {
+		b.l.pause(r, slot)
+	}
+	b.until("all to be paused", func() bool {
+		for slot := range uint32(clients) {
+			if r.state[slot]&fRecv != 0 {
+				return false
+			}
+		}
+		return r.quiet()
+	})
+	for slot := range uint32(clients) {
+		b.l.resume(r, slot)
+	}
+	for turns := 0; !r.queue.empty(); turns++ {
+		b.l.issueRecvs(r)
+		b.l.enterNow(r)
+		if !r.queue.empty() && !r.unissued() {
+			t.Fatalf("with %d receives still to be armed the loop would sleep", r.queue.len())
+		}
+		if turns > clients/window {
+			t.Fatalf("%d receives are not armed after %d turns", r.queue.len(), turns)
+		}
+	}
+	b.askAll(fds)
 }

@@ -157,10 +157,18 @@ func (c *client) mustAsk(t testing.TB, request, want string) {
 // mustEnd wants the end of the stream and not a byte before it.
 func (c *client) mustEnd(t testing.TB) {
 	t.Helper()
+	if err := c.end(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// end reads the end of the stream, and wants nothing before it.
+func (c *client) end() error {
 	rest, err := io.ReadAll(c.in)
 	if err != nil || len(rest) > 0 {
-		t.Fatalf("want the end of the stream, got %q, %v", rest, err)
+		return fmt.Errorf("want the end of the stream, got %q, %v", rest, err)
 	}
+	return nil
 }
 
 // mustKeep wants the connection to be there for one more request.

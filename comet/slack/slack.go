@@ -31,6 +31,10 @@ const (
 	monitor = 4 * time.Millisecond
 	// usual is the kernel's own, which loops have.
 	usual = 50 * time.Microsecond
+	// anew is a variable of the environment by which a process knows that it has
+	// begun anew, and takes out: where what stands for a kernel keeps no slack over
+	// that, it would do so for ever.
+	anew = "C1000K_BEGUN_ANEW"
 )
 
 // Process has the process begin anew, with the same arguments and environment, with
@@ -39,6 +43,10 @@ const (
 func Process() {
 	runtime.LockOSThread() // slack is a thread's, and the thread that begins anew has it still
 	defer runtime.UnlockOSThread()
+	if os.Getenv(anew) != "" {
+		_ = os.Unsetenv(anew) // it fails of no name that stands there
+		return
+	}
 	before := of()
 	if before < 0 || before >= monitor {
 		return
@@ -46,7 +54,7 @@ func Process() {
 	set(monitor)
 	if of() == monitor { // else the kernel keeps none for this thread, and it would begin anew for ever
 		if path, err := os.Executable(); err == nil {
-			_ = syscall.Exec(path, os.Args, os.Environ()) // comes back only where it failed
+			_ = syscall.Exec(path, os.Args, append(os.Environ(), anew+"=1")) // comes back only where it failed
 		}
 	}
 	set(before)

@@ -10,38 +10,40 @@ import (
 	"time"
 )
 
+// environment has the test binary be a process of its own, which says how it began.
+const environment = "C1000K_SLACK_TEST"
+
 // TestProcess proves that a process begins anew as the same one, with its arguments
-// and environment, that all its threads have the slack then, and that it does so once;
-// and that a loop's thread has its own back.
+// and environment, that all its threads have the slack then, and that it does so once,
+// also where it finds no slack then; and that a loop's thread has its own back.
 func TestProcess(t *testing.T) {
-	const environment = "C1000K_SLACK_TEST"
 	if os.Getenv(environment) != "" {
-		Process()
-		elsewhere, loop := make(chan time.Duration), make(chan time.Duration)
-		runtime.LockOSThread()
-		go func() { elsewhere <- of() }()
-		other := <-elsewhere
-		go func() {
-			runtime.LockOSThread()
-			Loop()
-			loop <- of()
-		}()
-		fmt.Println("began", os.Getpid(), of(), other, <-loop, os.Getenv(environment))
-		os.Exit(0)
+		tell()
 	}
-	path, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(path, "-test.run=^TestProcess$")
-	cmd.Env = append(os.Environ(), environment+"=kept")
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	want := fmt.Sprintln("began", cmd.Process.Pid, monitor, monitor, usual, "kept")
-	if strings.Count(string(out), "began") != 1 || string(out) != want {
-		t.Errorf("got %q, want %q", out, want)
+	for _, test := range []struct {
+		name   string
+		begun  string
+		others time.Duration
+	}{{"first", "", monitor}, {"slack not kept", anew + "=1", of()}} {
+		t.Run(test.name, func(t *testing.T) {
+			path, err := os.Executable()
+			if err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.Command(path, "-test.run=^TestProcess$")
+			cmd.Env = append(os.Environ(), environment+"=kept")
+			if test.begun != "" {
+				cmd.Env = append(cmd.Env, test.begun)
+			}
+			out, err := cmd.CombinedOutput()
+			if err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			want := fmt.Sprintln("began", cmd.Process.Pid, test.others, test.others, usual, "kept", "")
+			if strings.Count(string(out), "began") != 1 || string(out) != want {
+				t.Errorf("got %q, want %q", out, want)
+			}
+		})
 	}
 }
 
@@ -60,4 +62,21 @@ func TestLoops(t *testing.T) {
 	if Processors() != processors {
 		t.Errorf("%d processors, and %d before", Processors(), processors)
 	}
+}
+
+// tell is that process: it says its number, the slack of its threads, and what it finds
+// in its environment.
+func tell() {
+	Process()
+	elsewhere, loop := make(chan time.Duration), make(chan time.Duration)
+	runtime.LockOSThread()
+	go func() { elsewhere <- of() }()
+	other := <-elsewhere
+	go func() {
+		runtime.LockOSThread()
+		Loop()
+		loop <- of()
+	}()
+	fmt.Println("began", os.Getpid(), of(), other, <-loop, os.Getenv(environment), os.Getenv(anew))
+	os.Exit(0)
 }

@@ -221,8 +221,10 @@ func childWithoutPoller() error {
 			failure = err
 			return
 		}
-		hammer(time.Now().Add(hammerFor))
-		failure = stray(fds)
+		for end := time.Now().Add(time.Minute); failure == nil && time.Now().Before(end); {
+			hammer(time.Now().Add(hammerFor))
+			failure = stray(fds)
+		}
 	})
 	if err != nil {
 		return err

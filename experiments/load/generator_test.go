@@ -290,7 +290,7 @@ func TestNoopAndClose(t *testing.T) {
 // follows is understood.
 func TestEarlyHead(t *testing.T) {
 	const n = 50
-	s := startFake(t, 1, func(s *fakeServer) { s.earlyHead = true })
+	s := startFake(t, 1, func(s *fakeServer) { s.earlyHead, s.history = true, 10 })
 	o := s.options(n)
 	o.Reactors = 1
 	g := startGenerator(t, o)
@@ -311,7 +311,7 @@ func TestEarlyHead(t *testing.T) {
 // the same time.
 func TestDribble(t *testing.T) {
 	const n = 20
-	s := startFake(t, 1, func(s *fakeServer) { s.dribble = true })
+	s := startFake(t, 1, func(s *fakeServer) { s.dribble, s.history = true, 10 })
 	g := startGenerator(t, s.options(n))
 	open(t, g, s, n)
 	b, err := g.Broadcast(context.Background(), BroadcastOptions{Count: 2, Admin: s.admin}, nil)
@@ -345,20 +345,19 @@ func TestResets(t *testing.T) {
 // A refused connect is tried again until the server is there.
 func TestConnectRetries(t *testing.T) {
 	const n = 20
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	port := l.Addr().(*net.TCPAddr).Port
-	l.Close()
-	g := startGenerator(t, Options{Host: "127.0.0.1", Port: port, Ports: 1, Connections: n, Subscribers: 1, Openers: 1})
+	// Not a port that the kernel gives away: it might give it to one of these.
+	s := &fakeServer{t: t}
+	s.listen(1)
+	address := s.listeners[0].Addr().String()
+	s.listeners[0].Close()
+	g := startGenerator(t, Options{Host: "127.0.0.1", Port: s.port, Ports: 1, Connections: n, Subscribers: 1, Openers: 1})
 	go func() {
 		for g.Counts().ConnectRefused < n {
 			time.Sleep(time.Millisecond)
 		}
 		l, err := net.Listen("tcp", address)
 		if err != nil {
+			t.Error(err)
 			return
 		}
 		t.Cleanup(func() { l.Close() })

@@ -37,6 +37,8 @@ func TestWithhold(t *testing.T) {
 				if err != nil || !p.Clean() || p.Counts.Polls != p.Delivered || p.Counts.Held != n {
 					t.Fatalf("after it polls follow replies again: %v %+v", err, p)
 				}
+				// This server keeps no history: what is sent before the next poll is lost.
+				s.await("the server holds those who were pushed to", func() bool { return waiting(s) == n })
 			}
 			g.Withhold()
 			if p, err := g.Push(ctx, PushOptions{Count: 1, Seed: 1, Admin: s.admin}, nil); err != nil || !p.Clean() || p.Counts.Held != n-p.Delivered {

@@ -222,8 +222,8 @@ func TestMetronome(t *testing.T) {
 	track := newTrack()
 	m.add(x, track, 1000, 0)
 	m.phase.Store(int32(phaseIdle))
+	began := time.Now() // before the first is due, however late this goes on
 	m.start()
-	began := time.Now()
 	m.broadcast()
 	for end := began.Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
 		if _, ok := m.answered(0); ok && time.Since(began) > 50*time.Millisecond {

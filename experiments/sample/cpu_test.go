@@ -82,18 +82,20 @@ func TestEndedThreadsAreKept(t *testing.T) {
 	}
 	defer m.Close()
 	stop := make(chan struct{})
-	var done sync.WaitGroup
+	var worked, done sync.WaitGroup
 	for range 4 {
+		worked.Add(1)
 		done.Add(1)
 		go func() {
 			defer done.Done()
 			runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
 			for deadline := time.Now().Add(20 * time.Millisecond); time.Now().Before(deadline); {
 			}
+			worked.Done()
 			<-stop
 		}()
 	}
-	time.Sleep(50 * time.Millisecond)
+	worked.Wait()
 	with, err := m.Read()
 	if err != nil {
 		t.Fatal(err)

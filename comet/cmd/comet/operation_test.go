@@ -397,6 +397,7 @@ func TestNotify(t *testing.T) {
 // message even at the level of debug, so that logs cost no throughput.
 func TestDebugLogIsQuiet(t *testing.T) {
 	s := start(t, "--engine", "epoll", "--log-level", "debug")
+	s.waitFor(`"settings other than the defaults"`) // the last of what a start says
 	exchanges := func() {
 		s.get("http://" + s.front + "/sub?cname=x")
 		s.get("http://" + s.admin + "/push?cname=x&content=y")

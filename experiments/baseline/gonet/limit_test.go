@@ -104,10 +104,11 @@ func TestStopsAcceptingAtTheLimit(t *testing.T) {
 	if !strings.Contains(why, "stops accepting at "+room+" of 1000") || !strings.Contains(why, "descriptor limit is 300") {
 		t.Errorf("with a limit of %d the facts say %q connections, because: %q", childLimit, room, why)
 	}
-	var clients sync.WaitGroup
+	var clients, came sync.WaitGroup
+	came.Add(childClients)
 	for i := range childClients {
 		clients.Go(func() {
-			if err := askOnce(addr); err != nil {
+			if err := askOnce(addr, &came); err != nil {
 				t.Errorf("client %d: %v", i, err)
 			}
 		})
@@ -124,9 +125,11 @@ func TestStopsAcceptingAtTheLimit(t *testing.T) {
 	}
 }
 
-// askOnce asks for something that is answered at once, stays a while, and leaves.
-func askOnce(addr string) error {
+// askOnce asks for something that is answered at once, stays until all have come, if
+// only to the backlog, and leaves.
+func askOnce(addr string, came *sync.WaitGroup) error {
 	c, err := net.Dial("tcp", addr)
+	came.Done()
 	if err != nil {
 		return err
 	}
@@ -139,7 +142,7 @@ func askOnce(addr string) error {
 	if err != nil || status != "HTTP/1.1 200 OK\r\n" {
 		return fmt.Errorf("%q, %v", status, err)
 	}
-	time.Sleep(50 * time.Millisecond)
+	came.Wait()
 	return nil
 }
 

@@ -490,9 +490,9 @@ func checkReal(t *testing.T, folder string) {
 		t.Fatal(err)
 	}
 	if len(d.Failures) > 0 {
-		// The server refuses to start with exit status 3 where the kernel lacks what
+		// The server refuses to start with exit status 4 where the kernel lacks what
 		// the engine needs, and its last lines say what.
-		if f := d.Failures[0]; f.Process == "server" && f.ExitStatus != nil && *f.ExitStatus == 3 {
+		if f := d.Failures[0]; f.Process == "server" && f.ExitStatus != nil && *f.ExitStatus == 4 {
 			t.Skipf("%s is not to be had here: %s", f.Backend, strings.Join(f.LastLines, "; "))
 		}
 	}
