@@ -35,7 +35,8 @@ func plan(n, others, threads int) (layout, error) {
 	}
 	per := min(tableConnections, soft-others-tableReserve)
 	if per <= 0 {
-		return layout{}, fmt.Errorf("a limit of %d descriptors leaves no room for connections beside %d others: raise it (ulimit -n)", soft, others)
+		return layout{}, fmt.Errorf("a limit of %d descriptors leaves no room for connections beside %d of each thread's own: raise it (ulimit -n)",
+			soft, others+tableReserve)
 	}
 	return layout{threads: (n + per - 1) / per, perThread: per, own: true}, nil
 }

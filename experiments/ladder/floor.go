@@ -2,6 +2,7 @@ package ladder
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -90,7 +91,12 @@ func (r *run) floorFailed(ctx context.Context, what string, err error) error {
 	if ctx.Err() != nil {
 		return nil
 	}
-	return r.fail(result.Failure{Process: "floor", During: phaseFloor, Reason: fmt.Sprintf("%s was not measured: %v", what, err)})
+	f := result.Failure{Process: "floor", During: phaseFloor, Reason: fmt.Sprintf("%s was not measured: %v", what, err)}
+	var l loadError
+	if errors.As(err, &l) {
+		f.LastLines = l.lines
+	}
+	return r.fail(f)
 }
 
 // microseconds converts for a record.

@@ -93,6 +93,28 @@ func TestWholeLadder(t *testing.T) {
 	}
 }
 
+// TestFloorTellsTheLoadsWords proves that where the load cannot start, the ceiling that
+// was not measured says so with the load's own words, which name the cause, and the
+// ladder goes on to the backends.
+func TestFloorTellsTheLoadsWords(t *testing.T) {
+	o := quick(self(t), t.TempDir())
+	o.NoFloor, o.FloorCount, o.Floor = false, 1, []string{self(t), "floor-accept"}
+	o.Load = []string{"/bin/sh", "-c", "echo no room here >&2; exit 1"}
+	out := &screen{}
+	o.Out = out
+	outcome, err := Run(context.Background(), o) // nothing is measured: not what climb wants
+	if err != nil || len(outcome.Failures) != 3 {
+		t.Fatalf("the ceiling and both backends should have failed: %v, %+v\n%s", err, outcome.Failures, out)
+	}
+	f := outcome.Failures[0]
+	if f.Process != "floor" || len(f.LastLines) != 1 || f.LastLines[0] != "no room here" || strings.Count(f.Reason, "exit status 1") != 1 {
+		t.Errorf("%+v", f)
+	}
+	if text := out.String(); !strings.Contains(text, "    no room here\n") {
+		t.Errorf("the load's words are not printed:\n%s", text)
+	}
+}
+
 // checkStep tests that a step is whole.
 func checkStep(t *testing.T, s *result.Step, o *Options) {
 	t.Helper()

@@ -171,6 +171,9 @@ func (o *Options) Check() error {
 	if err := process.CheckBase(o.PortBase); err != nil {
 		return fmt.Errorf("--port %d: %w", o.PortBase, err)
 	}
+	if err := result.CheckSpec(o.Spec); err != nil {
+		return fmt.Errorf("--spec: %w", err)
+	}
 	if err := o.checkBackends(); err != nil {
 		return err
 	}

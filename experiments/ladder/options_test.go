@@ -58,6 +58,11 @@ func TestSizes(t *testing.T) {
 // TestRefusedOptions proves that each setting that cannot be run is refused by
 // an error that names its flag.
 func TestRefusedOptions(t *testing.T) {
+	declared := usual()
+	declared.Spec = "options_test.go" // any file
+	if err := declared.Check(); err != nil {
+		t.Error(err)
+	}
 	for _, c := range []struct {
 		want string
 		set  func(*Options)
@@ -83,6 +88,8 @@ func TestRefusedOptions(t *testing.T) {
 		{`"kqueue"`, func(o *Options) { o.Backends = []string{"uring", "kqueue"} }},
 		{"named twice", func(o *Options) { o.Backends = []string{"uring", "uring"} }},
 		{"--broadcast-at 7", func(o *Options) { o.BroadcastAt = []int{7} }},
+		{"--spec: stat none.md", func(o *Options) { o.Spec = "none.md" }},
+		{"--spec: ../ladder is no file", func(o *Options) { o.Spec = "../ladder" }},
 		{"exclude", func(o *Options) { o.BroadcastAt = []int{MainTo}; o.NoBroadcast = true }},
 	} {
 		o := usual()

@@ -64,7 +64,8 @@ func Start(ctx context.Context, argv []string, log io.Writer) (*Client, error) {
 		err = fmt.Errorf("the load began with %q instead of %q", first.Event, EventReady)
 	}
 	if err != nil {
-		return nil, errors.Join(err, c.Close())
+		_ = c.Close() // says the same of a load that ended, less of another
+		return nil, err
 	}
 	c.Ready = *first.Ready
 	return c, nil

@@ -122,7 +122,7 @@ func (o Options) plan() (layout, error) {
 	}
 	most := min(tableConnections, soft-tableReserve)
 	if most < 1 {
-		return layout{}, fmt.Errorf("a limit of %d descriptors leaves no room for connections: raise it (ulimit -n)", soft)
+		return layout{}, fmt.Errorf("a limit of %d descriptors leaves no room for connections beside %d of each thread's own: raise it (ulimit -n)", soft, tableReserve)
 	}
 	n := max(o.Reactors, (o.Connections+most-1)/most)
 	return layout{reactors: n, capacity: (o.Connections + n - 1) / n, own: true}, nil

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -220,7 +221,7 @@ func (c *Process) Banner() []string {
 // tail returns the last lines of a text file from an offset on, as far as it can
 // be read.
 func tail(path string, from int64) []string {
-	const longest = 64 << 10 // of a log that may be large
+	const longest = 1 << 20 // of a log that may be large; a crash with all its stacks fits
 	f, err := os.Open(path)
 	if err != nil {
 		return nil
@@ -236,13 +237,27 @@ func tail(path string, from int64) []string {
 	return LastLines(b.String())
 }
 
-// LastLines cuts a text to as many lines as a message quotes.
+// crashMarks begin the line in which the Go runtime says why a program crashed. What
+// follows, stacks and registers, names no cause.
+var crashMarks = []string{"panic: ", "fatal error: ", "runtime: ", "unexpected fault address ", "SIG"}
+
+// beginsCrash says whether a line of a log is one of these.
+func beginsCrash(line string) bool {
+	return slices.ContainsFunc(crashMarks, func(mark string) bool { return strings.HasPrefix(line, mark) })
+}
+
+// LastLines cuts a text to as many lines as a message quotes: the last, or the
+// first of a crash of the Go runtime.
 func LastLines(text string) []string {
 	text = strings.TrimRight(text, "\n")
 	if text == "" {
 		return nil
 	}
 	all := strings.Split(text, "\n")
+	if crash := slices.IndexFunc(all, beginsCrash); crash >= 0 {
+		all = slices.DeleteFunc(all[crash:], func(line string) bool { return line == "" })
+		all = all[:min(len(all), logTailLines)]
+	}
 	all = all[max(0, len(all)-logTailLines):]
 	for i, line := range all {
 		if len(line) > logLineBytes {

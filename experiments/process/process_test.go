@@ -131,3 +131,27 @@ func TestMissingProgram(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// TestLastLinesOfACrash proves that of a server that crashed the cause is quoted, not
+// the end of its stacks, and that other text gives its last lines.
+func TestLastLinesOfACrash(t *testing.T) {
+	stacks := strings.Repeat("\nmain.f()\n\tmain.go:1 +0x1\n", 100)
+	for _, cause := range []string{
+		"panic: runtime error: index out of range [7] with length 7", "fatal error: all goroutines are asleep - deadlock!",
+		"SIGSEGV: segmentation violation", "runtime: out of memory: cannot allocate 4194304-byte block (0 in use)",
+	} {
+		lines := LastLines("time=1 level=INFO msg=serving\n" + cause + "\n\ngoroutine 1 [running]:" + stacks)
+		if len(lines) != logTailLines || lines[0] != cause || lines[1] != "goroutine 1 [running]:" {
+			t.Errorf("%s: %q", cause, lines)
+		}
+	}
+	if lines := LastLines("panic: short\n"); len(lines) != 1 || lines[0] != "panic: short" {
+		t.Errorf("%q", lines)
+	}
+	if lines := LastLines("comet: cannot start: no panic: here\n"); len(lines) != 1 {
+		t.Errorf("%q", lines)
+	}
+	if lines := LastLines(strings.Repeat("a\n", 50) + "z\n"); len(lines) != logTailLines || lines[logTailLines-1] != "z" {
+		t.Errorf("%q", lines)
+	}
+}

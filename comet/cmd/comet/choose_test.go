@@ -22,8 +22,8 @@ func parsed(t *testing.T, args ...string) *options {
 // one than io_uring is explained, and that a refusal says what still works.
 func TestChooseEngine(t *testing.T) {
 	yes := func() error { return nil }
-	holds := func(most int) func(int) error {
-		return func(n int) error {
+	holds := func(most int) func(int, int) error {
+		return func(n, _ int) error {
 			if n > most {
 				return fmt.Errorf("no tables; what still works: up to %d connections", most)
 			}
@@ -44,6 +44,7 @@ func TestChooseEngine(t *testing.T) {
 		{"--engine uring", whole, 20000, "uring", ""},
 		{"--loops 2", whole, 300, "", "3336 rings of 300 slots|6837|it is 300|--max-connections=19500"},
 		{"--max-connections 500", whole, 150, "", "it is 150|fewer than the 101 ports of --front"},
+		{"--max-connections 500 --front 127.0.0.1:9000", whole, 64, "", "it is 64. What works: a higher limit (scripts"},
 		{"--loops 2 --max-connections 19500", whole, 300, "uring", ""},
 		{"--loops 2 --max-connections 19501", whole, 300, "", "68 rings"},
 		{"--loops 2 --max-connections 19001 --uring fds=plain", whole, 19000, "", "plain descriptors|it is 19000|fds=direct|--max-connections=18"},

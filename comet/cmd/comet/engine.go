@@ -19,8 +19,8 @@ type choice struct {
 // probes ask the kernel what it gives; the errors are fit to be printed.
 type probes struct {
 	uring func() error
-	epoll func(maxConns int) error // whether one table or several hold them
-	gonet func(maxConns int) error // whether one table holds them
+	epoll func(maxConns, listeners int) error // whether one table or several hold them
+	gonet func(maxConns, listeners int) error // whether one table holds them
 }
 
 var kernel = probes{uring: uring.Probe, epoll: epoll.Probe, gonet: gonet.Probe}
@@ -50,7 +50,7 @@ func chooseEngine(o *options, limit int, k probes) (choice, error) {
 	case "uring":
 		return c, checkUring(o, limit)
 	case "epoll":
-		if err := k.epoll(o.MaxConnections); err != nil && c.why != "" {
+		if err := k.epoll(o.MaxConnections, o.listeners); err != nil && c.why != "" {
 			return choice{}, refuse("--max-connections=%d: %s; and with --engine=epoll: %w", o.MaxConnections, c.why, err)
 		} else if err != nil {
 			return choice{}, refuse("--max-connections=%d: %w", o.MaxConnections, err)
@@ -58,7 +58,7 @@ func chooseEngine(o *options, limit int, k probes) (choice, error) {
 	case "gonet":
 		// It stops accepting at the limit by itself and says so; a size that
 		// was asked for is a promise.
-		if err := k.gonet(o.MaxConnections); err != nil && o.sizeAsked {
+		if err := k.gonet(o.MaxConnections, o.listeners); err != nil && o.sizeAsked {
 			return choice{}, refuse("--max-connections=%d: %w", o.MaxConnections, err)
 		}
 	}
@@ -68,6 +68,9 @@ func chooseEngine(o *options, limit int, k probes) (choice, error) {
 // ringDescriptors are what each ring takes of the process's own table: its own
 // and that of its eventfd. Its connections take none.
 const ringDescriptors = 2
+
+// leastListeners is one of each door.
+const leastListeners = 2
 
 // checkUring refuses what would need more rings than the limit has descriptors
 // for. With 300 descriptors that is beyond some 30,000 connections, with 20,000
@@ -90,13 +93,17 @@ func checkUring(o *options, limit int) error {
 	if need <= limit {
 		return nil
 	}
-	most := ((limit-o.listeners-descriptorsBeside)/ringDescriptors - loops) * slots
-	works := fmt.Sprintf("--max-connections=%d", most)
-	if most <= adminReserve {
-		works = fmt.Sprintf("fewer than the %d ports of --front and --admin", o.listeners)
+	most := func(listeners int) int {
+		return ((limit-listeners-descriptorsBeside)/ringDescriptors - loops) * slots
+	}
+	works := "a higher limit"
+	if n := most(o.listeners); n > adminReserve {
+		works = fmt.Sprintf("--max-connections=%d, or %s", n, works)
+	} else if most(leastListeners) > adminReserve {
+		works = fmt.Sprintf("fewer than the %d ports of --front and --admin, or %s", o.listeners, works)
 	}
 	return refuse("--engine=uring: --max-connections=%d needs %d rings of %d slots, whose descriptors need a limit of %d; it is %d. "+
-		"What works: %s, or a higher limit (scripts/tune --for %d says how)",
+		"What works: %s (scripts/tune --for %d says how)",
 		o.MaxConnections, rings, slots, need, limit, works, o.MaxConnections)
 }
 

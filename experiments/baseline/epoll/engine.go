@@ -55,11 +55,11 @@ func newEngine(o Options, newLoop func(maxConns int) (comet.Core, error)) (*Engi
 	return &Engine{newLoop: newLoop, options: o}, nil
 }
 
-// Probe says whether maxConns connections could be held here: past the
-// descriptor limit that takes a table a thread, which a container may refuse.
-// The error is fit to be printed and says what still works.
-func Probe(maxConns int) error {
-	p, err := makePlan(comet.EngineOptions{MaxConns: maxConns}, 0)
+// Probe says whether maxConns connections could be held here beside so many
+// listeners: past the descriptor limit that takes a table a thread, which a
+// container may refuse. The error is fit to be printed and says what still works.
+func Probe(maxConns, listeners int) error {
+	p, err := makePlan(comet.EngineOptions{MaxConns: maxConns}, listeners)
 	if err != nil || !p.own {
 		return err
 	}
@@ -86,7 +86,7 @@ func (e *Engine) Start(listeners []comet.Listener) error {
 		return err
 	}
 	if e.plan.own {
-		if err := Probe(e.options.MaxConns); err != nil {
+		if err := Probe(e.options.MaxConns, len(listeners)); err != nil {
 			return err
 		}
 	}

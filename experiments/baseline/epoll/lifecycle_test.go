@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -163,6 +164,42 @@ func TestPlanRefuses(t *testing.T) {
 			t.Errorf("%+v is accepted", test.o)
 		} else if !strings.Contains(err.Error(), test.says) {
 			t.Errorf("%+v: %q does not say %q", test.o, err, test.says)
+		}
+	}
+}
+
+// What a descriptor limit is too low for, with tables for the most loops there may
+// be, is refused with how many connections are not too many.
+func TestPlanRefusesMoreThanTheMostLoopsHold(t *testing.T) {
+	needTables(t)
+	const listeners = 101
+	_, err := makePlan(comet.EngineOptions{MaxConns: 10_000, TableLimit: 100}, listeners)
+	if err == nil {
+		t.Fatal("10,000 connections in tables of 100 are accepted: more than 64 loops")
+	}
+	_, most, _ := strings.Cut(err.Error(), "What still works: up to ")
+	most, _, _ = strings.Cut(most, " ")
+	n, parseErr := strconv.Atoi(most)
+	if parseErr != nil || n != 64*100 {
+		t.Fatalf("%q does not say that %d connections work", err, 64*100)
+	}
+	p, err := makePlan(comet.EngineOptions{MaxConns: n, TableLimit: 100}, listeners)
+	if err != nil || len(p.capacities) != 64 {
+		t.Errorf("%d connections, which are said to work: %d loops, %v", n, len(p.capacities), err)
+	}
+	if _, err := makePlan(comet.EngineOptions{MaxConns: n + 1, TableLimit: 100}, listeners); err == nil {
+		t.Errorf("%d connections work too", n+1)
+	}
+	for _, c := range []struct {
+		limit, listeners, most int
+		says                   string
+	}{
+		{150, 101, 0, "What still works: fewer ports, or a higher limit"},
+		{64, 2, 0, "What still works: a higher limit"},
+		{300, 2, 14_080, "What still works: up to 14080 connections, or a higher limit"},
+	} {
+		if text := tooMany(1000, c.limit, c.listeners, c.most).Error(); !strings.Contains(text, c.says) {
+			t.Errorf("%+v: %q", c, text)
 		}
 	}
 }

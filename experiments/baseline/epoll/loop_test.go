@@ -16,6 +16,7 @@ import (
 
 	"c1000k/comet"
 	"c1000k/comet/doors"
+	"c1000k/experiments/fdtable"
 )
 
 // eachKind runs a test on loops that share a table, on loops with tables of their
@@ -34,7 +35,7 @@ func eachKind(t *testing.T, run func(t *testing.T, o Options)) {
 // needTables skips a test where a thread may have no table of its own.
 func needTables(t *testing.T) {
 	t.Helper()
-	if err := Probe(10_000_000); err != nil {
+	if err := fdtable.Probe(); err != nil {
 		t.Skip("skipped: ", err)
 	}
 }

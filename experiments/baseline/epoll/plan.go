@@ -6,6 +6,7 @@ import (
 	"runtime"
 
 	"c1000k/comet"
+	"c1000k/comet/hub"
 	"c1000k/experiments/fdtable"
 )
 
@@ -90,20 +91,23 @@ func (p *plan) giveTables(o comet.EngineOptions, listeners int) (loops int, err 
 	p.own = true
 	// Every table keeps every loop's eventfd, so that their number takes from
 	// their size: count until both agree.
+	most := 0
 	for loops = max(1, o.Loops); ; loops++ {
-		kept := tableKeeps + listeners + loops + 1 // and its set
-		p.tableLimit = p.limit - kept - spareOwn
+		if loops > hub.MaxLoops {
+			return 0, tooMany(o.MaxConns, p.limit, listeners, most)
+		}
+		beside := tableBeside(listeners, loops)
+		p.tableLimit = p.limit - beside
 		if o.TableLimit > 0 {
 			p.tableLimit = min(p.tableLimit, o.TableLimit)
 		}
-		if p.tableLimit < 1 {
-			return 0, fmt.Errorf("epoll: a descriptor limit of %d leaves no room for connections beside %d listeners and %d loops:"+
-				" raise it (ulimit -n), or ask for fewer connections or ports", p.limit, listeners, loops)
+		if p.tableLimit > max(o.AdminReserve, defaultAdminReserve) { // which a server keeps
+			most = max(most, loops*p.tableLimit)
 		}
 		if loops*p.tableLimit >= o.MaxConns {
 			// New descriptors take the lowest free numbers, so none is above
 			// the number of all that are open.
-			p.connLimit = p.tableLimit + kept + spareOwn
+			p.connLimit = p.tableLimit + beside
 			break
 		}
 	}
@@ -112,6 +116,24 @@ func (p *plan) giveTables(o comet.EngineOptions, listeners int) (loops int, err 
 			" the limit has one of its own: ask for %d loops, or raise the limit (ulimit -n)", o.MaxConns, o.Loops, p.tableLimit, loops)
 	}
 	return loops, nil
+}
+
+// tableBeside is what a loop's own table has no connections in: what it keeps, the
+// listeners, every loop's eventfd, its set, and what is left free.
+func tableBeside(listeners, loops int) int { return tableKeeps + listeners + loops + 1 + spareOwn }
+
+// tooMany refuses more connections than the most loops there may be have room for,
+// and says how many that are: most, with this limit and so many listeners.
+func tooMany(conns, limit, listeners, most int) error {
+	works := "a higher limit (ulimit -n)"
+	switch {
+	case most > 0:
+		works = fmt.Sprintf("up to %d connections, or %s", most, works)
+	case limit > tableBeside(2, 1)+defaultAdminReserve:
+		works = "fewer ports, or " + works
+	}
+	return fmt.Errorf("epoll: %d connections are more than a descriptor limit of %d allows in tables of their own for each of %d loops,"+
+		" which are the most, beside %d listeners in each. What still works: %s", conns, limit, hub.MaxLoops, listeners, works)
 }
 
 // setReserve keeps slots of loop 0 for the admin door.

@@ -77,17 +77,28 @@ func newEngine(o Options, newLoop func(maxConns int) (comet.Core, error)) (*Engi
 	return &Engine{newLoop: newLoop, options: o, stopping: make(chan struct{}), endTimers: make(chan struct{})}, nil
 }
 
-// Probe says whether maxConns connections could be held here. More than the
-// descriptor limit allows cannot: the engine starts all the same, and stops
-// accepting there. The error is fit to be printed and says what still works.
-func Probe(maxConns int) error {
-	room, limit, err := roomFor(maxConns)
+// Probe says whether maxConns connections could be held here beside so many
+// listeners, which are not open yet. More than the descriptor limit allows cannot:
+// the engine starts all the same, and stops accepting there. The error is fit to be
+// printed and says what still works.
+func Probe(maxConns, listeners int) error {
+	beside := listeners * (1 + listenerExtra)
+	room, limit, err := roomFor(maxConns + beside)
+	room -= beside
 	if err != nil || room >= maxConns {
 		return err
 	}
-	return fmt.Errorf("gonet: %d connections are more than the descriptor limit of %d allows: package net has one table."+
-		" What still works: %d connections, a higher limit (ulimit -n), or another engine", maxConns, limit, room)
+	works := "a higher limit (ulimit -n), or another engine"
+	if room > defaultAdminReserve { // which a server keeps
+		works = fmt.Sprintf("%d connections, %s", room, works)
+	}
+	return fmt.Errorf("gonet: %d connections are more than the descriptor limit of %d allows beside %d listeners: package net has one table."+
+		" What still works: %s", maxConns, limit, listeners, works)
 }
+
+// listenerExtra are the descriptors that a listener costs beside its own: net takes
+// a copy, and one connection may wait for a slot.
+const listenerExtra = 2
 
 // roomFor is how many connections the descriptor limit allows, once it is raised
 // as far as it can be towards want of them.
@@ -128,13 +139,12 @@ func (e *Engine) Start(listeners []comet.Listener) error {
 
 // build plans the capacity and makes the loops and listeners.
 func (e *Engine) build(listeners []comet.Listener) error {
-	// Each listener costs two descriptors more: net takes a copy, and one
-	// connection may wait for a slot.
-	room, limit, err := roomFor(e.options.MaxConns + 2*len(listeners))
+	beside := listenerExtra * len(listeners)
+	room, limit, err := roomFor(e.options.MaxConns + beside)
 	if err != nil {
 		return err
 	}
-	room -= 2 * len(listeners)
+	room -= beside
 	if room < 1 {
 		return fmt.Errorf("gonet: a descriptor limit of %d leaves no room for connections beside %d listeners: raise it (ulimit -n) or ask for fewer ports", limit, len(listeners))
 	}

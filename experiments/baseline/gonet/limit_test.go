@@ -160,10 +160,14 @@ func TestRefuses(t *testing.T) {
 			t.Errorf("%+v: %v does not say %q", test.o, err, test.says)
 		}
 	}
-	if err := Probe(100_000_000); err == nil || !strings.Contains(err.Error(), "still works") {
+	if err := Probe(100_000_000, 2); err == nil || !strings.Contains(err.Error(), "still works") {
 		t.Errorf("a hundred million connections: %v", err)
 	}
-	if err := Probe(100); err != nil {
+	if err := Probe(100, 2); err != nil {
 		t.Errorf("a hundred connections: %v", err)
+	}
+	// Where the listeners alone are too many no number of connections works.
+	if err := Probe(100, 100_000_000); err == nil || !strings.Contains(err.Error(), "still works: a higher limit") {
+		t.Errorf("more listeners than descriptors: %v", err)
 	}
 }
