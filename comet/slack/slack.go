@@ -11,10 +11,11 @@
 // has it from its first moment has a monitor that looks less often.
 //
 // What that changes: a thread that finds all rights held by others in the kernel waits
-// for one until the monitor looks, up to some milliseconds; with more loops than
-// rights that was most of the time. So there are as many as loops, and some for what
-// else runs: see Loops. A loop's thread sets its own slack back, since its waits are
-// what it would delay.
+// for one until the monitor looks. So the loops have a right each, and there are some
+// for what else runs (see Loops), unless there are more loops than processors: those
+// share what rights there are, since a processor that has to choose among all of them
+// costs a broadcast half as much again, and the monitor looks more often. A loop's
+// thread sets its own slack back, since its waits are what it would delay.
 package slack
 
 import (
@@ -29,6 +30,10 @@ import (
 const (
 	// monitor is the slack of all threads but loops.
 	monitor = 4 * time.Millisecond
+	// monitorOfMany is the same where there are more loops than processors, and some
+	// wait for a right. With 51 loops on two processors a push then takes a third less
+	// CPU than with the usual slack, and a broadcast no more.
+	monitorOfMany = 200 * time.Microsecond
 	// usual is the kernel's own, which loops have.
 	usual = 50 * time.Microsecond
 	// anew is a variable of the environment by which a process knows that it has
@@ -38,21 +43,25 @@ const (
 )
 
 // Process has the process begin anew, with the same arguments and environment, with
-// threads whose sleeps may last longer. Call it first in main. It does nothing where
-// the process has begun so, and where that cannot be had: it is a saving, no need.
-func Process() {
+// threads whose sleeps may last longer, as is good for so many loops. Call it before
+// anything is opened or said. It does nothing where the process has begun so, and where
+// that cannot be had: it is a saving, no need.
+func Process(loops int) {
 	runtime.LockOSThread() // slack is a thread's, and the thread that begins anew has it still
 	defer runtime.UnlockOSThread()
 	if os.Getenv(anew) != "" {
 		_ = os.Unsetenv(anew) // it fails of no name that stands there
 		return
 	}
-	before := of()
-	if before < 0 || before >= monitor {
+	before, want := of(), monitor
+	if loops > processors {
+		want = monitorOfMany
+	}
+	if before < 0 || before >= want {
 		return
 	}
-	set(monitor)
-	if of() == monitor { // else the kernel keeps none for this thread, and it would begin anew for ever
+	set(want)
+	if of() == want { // else the kernel keeps none for this thread, and it would begin anew for ever
 		if path, err := os.Executable(); err == nil {
 			_ = syscall.Exec(path, os.Args, append(os.Environ(), anew+"=1")) // comes back only where it failed
 		}
@@ -70,10 +79,17 @@ var processors = runtime.GOMAXPROCS(0)
 // Processors is how many processors the process may use: GOMAXPROCS as it began.
 func Processors() int { return processors }
 
-// Loops has so many loops, and a few threads beside them, never wait for the right to
-// run Go code. Call it before they start; it stops all goroutines for a moment. The
-// rights are never taken back.
+// Loops prepares the Go runtime for so many loops, before they start. Where there are
+// processors for all, none waits for the right to run Go code.
 func Loops(n int) {
+	if n <= processors {
+		Rights(n)
+	}
+}
+
+// Rights has so many threads, and a few beside them, never wait for the right to run Go
+// code. It stops all goroutines for a moment. The rights are never taken back.
+func Rights(n int) {
 	if want := n + beside; runtime.GOMAXPROCS(0) < want {
 		runtime.GOMAXPROCS(want)
 	}

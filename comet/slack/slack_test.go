@@ -5,13 +5,17 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 )
 
 // environment has the test binary be a process of its own, which says how it began.
-const environment = "C1000K_SLACK_TEST"
+const (
+	environment   = "C1000K_SLACK_TEST"
+	loopsVariable = "C1000K_SLACK_LOOPS"
+)
 
 // TestProcess proves that a process begins anew as the same one, with its arguments
 // and environment, that all its threads have the slack then, and that it does so once,
@@ -23,15 +27,20 @@ func TestProcess(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		begun  string
+		loops  int
 		others time.Duration
-	}{{"first", "", monitor}, {"slack not kept", anew + "=1", of()}} {
+	}{
+		{"first", "", Processors(), monitor},
+		{"more loops than processors", "", Processors() + 1, monitorOfMany},
+		{"slack not kept", anew + "=1", 1, of()},
+	} {
 		t.Run(test.name, func(t *testing.T) {
 			path, err := os.Executable()
 			if err != nil {
 				t.Fatal(err)
 			}
 			cmd := exec.Command(path, "-test.run=^TestProcess$")
-			cmd.Env = append(os.Environ(), environment+"=kept")
+			cmd.Env = append(os.Environ(), environment+"=kept", loopsVariable+"="+strconv.Itoa(test.loops))
 			if test.begun != "" {
 				cmd.Env = append(cmd.Env, test.begun)
 			}
@@ -47,16 +56,25 @@ func TestProcess(t *testing.T) {
 	}
 }
 
-// TestLoops proves that loops which are more than the processors have rights of their
-// own to run Go code, with some to spare, that fewer take none away, and that the
-// number of processors is told as before.
+// TestLoops proves that loops for which there are processors have a right each to run
+// Go code, with some to spare, that more loops share what rights there are, that fewer
+// take none away, and that the number of processors is told as before.
 func TestLoops(t *testing.T) {
 	before, processors := runtime.GOMAXPROCS(0), Processors()
 	defer runtime.GOMAXPROCS(before)
-	for _, n := range []int{before + 3, 1} {
-		Loops(n)
-		if got, want := runtime.GOMAXPROCS(0), before+3+beside; got != want {
-			t.Errorf("%d loops: %d may run, want %d", n, got, want)
+	for _, test := range []struct {
+		what    string
+		prepare func(int)
+		n, want int
+	}{
+		{"more loops than processors", Loops, processors + 1, before},
+		{"a loop a processor", Loops, processors, processors + beside},
+		{"threads, however many", Rights, processors + 3, processors + 3 + beside},
+		{"fewer loops", Loops, 1, processors + 3 + beside},
+	} {
+		test.prepare(test.n)
+		if got := runtime.GOMAXPROCS(0); got != test.want {
+			t.Errorf("%s: %d may run, want %d", test.what, got, test.want)
 		}
 	}
 	if Processors() != processors {
@@ -67,7 +85,8 @@ func TestLoops(t *testing.T) {
 // tell is that process: it says its number, the slack of its threads, and what it finds
 // in its environment.
 func tell() {
-	Process()
+	loops, _ := strconv.Atoi(os.Getenv(loopsVariable))
+	Process(loops)
 	elsewhere, loop := make(chan time.Duration), make(chan time.Duration)
 	runtime.LockOSThread()
 	go func() { elsewhere <- of() }()

@@ -58,6 +58,8 @@ const (
 	// acceptAhead bounds what is connected but not accepted yet, a port: a fourth
 	// of the usual accept queue.
 	acceptAhead = 1024
+	// usualPorts is how many a server listens on where nothing else is said.
+	usualPorts = 100
 	// aheadPause is how long a connecting thread then lets the server catch up.
 	aheadPause = time.Millisecond
 )
@@ -69,7 +71,7 @@ func Accept(ctx context.Context, opts AcceptOptions) (AcceptResult, error) {
 		opts.Host = "127.0.0.1"
 	}
 	if opts.Ports == 0 {
-		opts.Ports = 100
+		opts.Ports = usualPorts
 	}
 	if opts.Connections == 0 {
 		opts.Connections = 100_000

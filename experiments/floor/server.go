@@ -26,6 +26,12 @@ type ServeOptions struct {
 	Connections int    `help:"Most connections to hold." default:"100000"`
 }
 
+// Threads is how many the server will have; where it will be refused, any number.
+func (o ServeOptions) Threads() int {
+	l, _ := plan(o.Connections, o.Ports, 1)
+	return l.threads
+}
+
 // What the server may be asked, each in a line.
 const (
 	askCount = "count" // how many are accepted: cheap

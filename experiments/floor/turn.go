@@ -82,6 +82,18 @@ type turnServer struct {
 	failure  chan error // the first loop's to fail
 }
 
+// Threads is how many loops the server will have; where it will be refused, any number.
+func (o TurnOptions) Threads() int {
+	if !o.writes() {
+		return o.Loops
+	}
+	l, _ := plan(o.Connections, usualPorts, o.Loops)
+	return l.threads
+}
+
+// writes says that the loops are those of writes and epoll.
+func (o TurnOptions) writes() bool { return o.Way == TurnWrite || o.Way == TurnWriteRest }
+
 // ServeTurns holds connections and answers the admin requests of a load: push
 // and broadcast send a message to all, info tells how many are held. It ends with
 // the context, or when a loop fails.
@@ -128,7 +140,7 @@ func (s *turnServer) start(o TurnOptions, front []comet.Listener) error {
 	if strings.HasSuffix(o.Way, "+rest") {
 		rest = turnRest
 	}
-	if o.Way == TurnWrite || o.Way == TurnWriteRest {
+	if o.writes() {
 		return s.startWriters(o, listeners, rest)
 	}
 	slack.Loops(o.Loops)

@@ -70,7 +70,7 @@ func New(opts Options) (*Generator, error) {
 	if err != nil {
 		return nil, err
 	}
-	slack.Loops(l.reactors)
+	slack.Rights(l.reactors)
 	g := &Generator{
 		opts:        opts,
 		layout:      l,

@@ -121,12 +121,7 @@ func checkPlain(o *options, limit, loops int) error {
 
 // open makes the engine; it does not start it.
 func (c choice) open(service *comet.Service, o *options) (comet.Engine, error) {
-	shared := comet.EngineOptions{
-		Loops:        o.loops,
-		MaxConns:     o.MaxConnections,
-		TableLimit:   o.TableLimit,
-		AdminReserve: adminReserve,
-	}
+	shared := o.engineOptions()
 	switch c.name {
 	case "uring":
 		uringOptions := o.uring
@@ -139,4 +134,28 @@ func (c choice) open(service *comet.Service, o *options) (comet.Engine, error) {
 	default:
 		return gonet.New(service, gonet.Options{EngineOptions: shared})
 	}
+}
+
+// engineOptions is the part of the options that all engines know.
+func (o *options) engineOptions() comet.EngineOptions {
+	return comet.EngineOptions{
+		Loops:        o.loops,
+		MaxConns:     o.MaxConnections,
+		TableLimit:   o.TableLimit,
+		AdminReserve: adminReserve,
+	}
+}
+
+// loops is how many threads the engine will have; where that cannot be said, which the
+// engine will explain, one a processor.
+func (c choice) loops(o *options) int {
+	switch {
+	case c.name == "epoll":
+		if n, err := epoll.Loops(o.engineOptions(), o.listeners); err == nil {
+			return n
+		}
+	case c.name == "uring" && o.loops > 0:
+		return o.loops
+	}
+	return slack.Processors()
 }

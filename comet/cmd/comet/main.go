@@ -42,8 +42,12 @@ func refuseListen(format string, a ...any) error {
 	return refusal{fmt.Errorf(format, a...), exitListen}
 }
 
+// begin may have the process begin anew, as is good for so many loops. Only main knows
+// that what it is in is this program.
+var begin = func(loops int) {}
+
 func main() {
-	slack.Process()
+	begin = slack.Process
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 

@@ -33,15 +33,16 @@ func serve(in inputs, o *options, signals <-chan os.Signal, log logger) error {
 	// A log that nobody reads any more is no reason to drop a million clients.
 	signal.Ignore(syscall.SIGPIPE)
 
-	for _, d := range o.sources.doubtful(o.flags) {
-		log.Warn("a variable of the environment is no setting", "variable", d.Name, "nearest", d.Value)
-	}
-	warnSpace(log.Logger)
 	limit := fdtable.RaiseLimit(o.descriptors())
 	choice, err := chooseEngine(o, limit, kernel)
 	if err != nil {
 		return err
 	}
+	begin(choice.loops(o))
+	for _, d := range o.sources.doubtful(o.flags) {
+		log.Warn("a variable of the environment is no setting", "variable", d.Name, "nearest", d.Value)
+	}
+	warnSpace(log.Logger)
 	tuneGC(choice.name)
 	warnShort(o, log.Logger)
 	door, err := openDebugDoor(o.Debug, o.Demo, log.Logger)

@@ -71,6 +71,12 @@ func Probe(maxConns, listeners int) error {
 	return nil
 }
 
+// Loops is how many loops an engine of these options has, beside so many listeners.
+func Loops(o comet.EngineOptions, listeners int) (int, error) {
+	p, err := makePlan(o, listeners)
+	return len(p.capacities), err
+}
+
 // Start begins to accept, and returns when every loop runs or with the reason
 // why one does not; then nothing is left running. It is called once.
 func (e *Engine) Start(listeners []comet.Listener) error {

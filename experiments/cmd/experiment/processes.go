@@ -62,7 +62,7 @@ type floorAcceptCommand struct {
 
 // Run speaks with the ladder until it closes the input.
 func (c *floorAcceptCommand) Run(e *environment) error {
-	slack.Process()
+	slack.Process(c.Threads())
 	return floor.Serve(c.ServeOptions, e.stdin, e.stdout)
 }
 
@@ -73,7 +73,7 @@ type floorTurnCommand struct {
 
 // Run serves until a signal ends it.
 func (c *floorTurnCommand) Run(e *environment) error {
-	slack.Process()
+	slack.Process(c.Threads())
 	return floor.ServeTurns(e.ctx, c.TurnOptions)
 }
 
