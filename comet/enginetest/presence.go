@@ -51,8 +51,8 @@ func (c *client) mustLine(t *testing.T, want string) {
 }
 
 // testPresence proves that whoever asks is told of channels that come and go,
-// by whatever they come and go, with their names escaped; of those there are,
-// if it wants; and of those there are again every channel timeout.
+// by whatever they come and go, with their names escaped, and of those there are,
+// if it wants.
 func testPresence(t *testing.T, f Factory) {
 	s := newServer(t, f, setup{options: comet.EngineOptions{Loops: 2}})
 	c := s.watch(t, "")
@@ -94,7 +94,12 @@ func testPresence(t *testing.T, f Factory) {
 	if line, err := old.in.ReadString('\n'); err != nil || line != "HTTP/1.0 200 OK\r\n" {
 		t.Errorf("psub by HTTP/1.0: %q, %v", line, err)
 	}
+}
 
+// testPresenceAgain proves that a watcher is told again, every channel timeout, of a
+// channel that lives, and of one whose time is over.
+func testPresenceAgain(t *testing.T, f Factory) {
+	t.Parallel()
 	again := newServer(t, f, setup{config: func(c *comet.Config) { c.ChannelTimeout = time.Second; c.PollingTimeout = time.Hour }})
 	a := again.watch(t, "")
 	again.hold(1, func(int) string { return "kept" })

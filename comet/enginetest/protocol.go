@@ -151,7 +151,7 @@ var adminRows = []protocolRow{
 	by("admin/close-404", "Close/close of an unknown one", "Close/clear of an unknown one"),
 	by("admin/info", "Info/info", "Info/info of held", "Info/info of one", "Info/info of unknown", "Info/info by form", "Admin/info by DELETE"),
 	by("admin/check", "Info/check", "Info/check unknown", "Admin/check by PUT"),
-	by("admin/psub", "Presence", "PresenceOfMany"),
+	by("admin/psub", "Presence", "PresenceOfMany", "PresenceAgain"),
 
 	by("admin/push-escapes", "Replies/content escaping", "Admin/content escaping"),
 	by("admin/pub-is-escaped", "Replies/held and published", "Admin/what was published by form"),

@@ -83,6 +83,7 @@ var suite = []struct {
 	{"NoopOfMany", testNoopOfMany},
 	{"StreamNoop", testStreamNoop},
 	{"SeveralNoop", testSeveralNoop},
+	{"PresenceAgain", testPresenceAgain},
 	{"Timeouts", testTimeouts},
 	{"ChannelTimeout", testChannelTimeout},
 }

@@ -175,13 +175,18 @@ func testStreamLimits(t *testing.T, f Factory) {
 func testStreamNoop(t *testing.T, f Factory) {
 	t.Parallel()
 	s := newServer(t, f, setup{config: func(c *comet.Config) { c.PollingTimeout = time.Second }})
-	for _, x := range []struct{ query, want string }{
-		{"/stream?cname=n1&seq=1", streamHead + lines(object("noop", "n1", 0, ""), object("noop", "n1", 1, ""))},
-		{"/stream?cname=n2&seq=1&noop=7", streamHead + lines(object("noop", "n2", 7, ""), object("noop", "n2", 8, ""))},
-	} {
-		c := s.mustDial(comet.DoorFront)
-		c.mustSend(t, get(x.query))
-		got, err := c.beginning(2)
+	streams := []struct {
+		query, want string
+		c           *client
+	}{
+		{"/stream?cname=n1&seq=1", streamHead + lines(object("noop", "n1", 0, ""), object("noop", "n1", 1, "")), s.mustDial(comet.DoorFront)},
+		{"/stream?cname=n2&seq=1&noop=7", streamHead + lines(object("noop", "n2", 7, ""), object("noop", "n2", 8, "")), s.mustDial(comet.DoorFront)},
+	}
+	for _, x := range streams {
+		x.c.mustSend(t, get(x.query))
+	}
+	for _, x := range streams {
+		got, err := x.c.beginning(2)
 		if err != nil || got != x.want {
 			t.Fatalf("%s gives\n%q, %v, want\n%q", x.query, got, err, x.want)
 		}
