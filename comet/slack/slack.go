@@ -13,8 +13,8 @@
 // What that changes: a thread that finds all rights held by others in the kernel waits
 // for one until the monitor looks. So the loops have a right each, and there are some
 // for what else runs (see Loops), unless there are more loops than processors: those
-// share what rights there are, since a processor that has to choose among all of them
-// costs a broadcast half as much again, and the monitor looks more often. A loop's
+// share what rights there are, since a kernel that has to choose among all of them makes
+// a broadcast dearer, and the monitor looks more often. A loop's
 // thread sets its own slack back, since its waits are what it would delay.
 package slack
 
@@ -31,8 +31,7 @@ const (
 	// monitor is the slack of all threads but loops.
 	monitor = 4 * time.Millisecond
 	// monitorOfMany is the same where there are more loops than processors, and some
-	// wait for a right. With 51 loops on two processors a push then takes a third less
-	// CPU than with the usual slack, and a broadcast no more.
+	// wait for a right.
 	monitorOfMany = 200 * time.Microsecond
 	// usual is the kernel's own, which loops have.
 	usual = 50 * time.Microsecond
