@@ -11,7 +11,7 @@ import (
 // come back after a message.
 const (
 	heldEvery    = 5 * time.Millisecond
-	HeldPatience = 30 * time.Second
+	heldPatience = 30 * time.Second
 )
 
 // NotHeldError says that a server's count did not become what it should be.
@@ -20,7 +20,7 @@ type NotHeldError struct {
 }
 
 func (e *NotHeldError) Error() string {
-	return fmt.Sprintf("the server holds %d polls and should hold %d, %v after the last was sent", e.Got, e.Want, HeldPatience)
+	return fmt.Sprintf("the server holds %d polls and should hold %d, %v after the last was sent", e.Got, e.Want, heldPatience)
 }
 
 // Subscribers asks the server with this admin door for its count of held polls.
@@ -40,7 +40,7 @@ func AwaitHeld(ctx context.Context, n int, ask func(context.Context) (int, error
 		if got, err = ask(ctx); err != nil || got == n {
 			return got, err
 		}
-		if time.Since(began) > HeldPatience {
+		if time.Since(began) > heldPatience {
 			return got, &NotHeldError{Got: got, Want: n}
 		}
 		select {
