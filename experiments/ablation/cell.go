@@ -249,12 +249,12 @@ func (c *cell) open(ctx context.Context) (err error) {
 // messages measures deliveries and polls, together and apart.
 func (c *cell) messages(ctx context.Context) error {
 	for range c.o.warmups(c.size) {
-		if _, err := c.Message(ctx); err != nil {
+		if _, err := c.Turn(ctx, c.size); err != nil {
 			return err
 		}
 	}
 	n := c.o.messages(c.size)
-	m, err := c.Meter(ctx, n)
+	m, err := c.Meter(ctx, c.size, n)
 	if err != nil {
 		return err
 	}

@@ -242,9 +242,15 @@ func (s *turnServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	content := r.URL.Query().Get("content")
+	if r.URL.Path == "/push" || r.URL.Path == "/broadcast" {
+		if err := s.await(); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+	}
 	switch r.URL.Path {
 	case "/info":
-		fmt.Fprintf(w, "{\"version\": \"floor\", \"channels\": 1, \"subscribers\": %d, \"loops\": %d}\n", s.held(), len(s.loops))
+		fmt.Fprintf(w, "{\"version\": \"floor\", \"channels\": 1, \"subscribers\": %d, \"loops\": %d}\n", s.waiting(), len(s.loops))
 	case "/push":
 		s.send(w, s.object(wire.KindData, content), `{"type":"ok"}`+"\n")
 	case "/broadcast":
@@ -269,11 +275,19 @@ func (s *turnServer) object(k wire.Kind, content string) []byte {
 	return wire.AppendObject(nil, k, turnName, s.number, wire.AppendEscaped(nil, []byte(content)))
 }
 
-func (s *turnServer) held() (n int64) {
+// waiting is how many connections wait for the next message: those whose poll was
+// read, each in one piece, since the message before; of streams, all that are held.
+// A loop that put off reading would read two polls as one, and be no floor of those
+// that answer each.
+func (s *turnServer) waiting() int64 {
+	var held, read int64
 	for _, l := range s.loops {
-		n += l.Held()
+		held, read = held+l.Held(), read+l.Read()
 	}
-	return n
+	if s.stream {
+		return held
+	}
+	return min(held, max(0, read-s.number*s.connections))
 }
 
 // reply is what goes out for a message, the same bytes as the server's: composed
@@ -291,19 +305,23 @@ func (s *turnServer) reply(body []byte) (b []byte) {
 	return wire.AppendFrame(b, wire.ModeStream, 1, wire.NoID, body)
 }
 
-// heldPatience is how long a message waits for the connections that are still
-// being accepted.
-const heldPatience = 20 * time.Second
+// waitingPatience is how long a message waits for connections that are still being
+// accepted, or polls that are not read yet.
+const waitingPatience = 20 * time.Second
 
-// send has all loops send the reply, the same bytes as the server's. It waits until
-// all connections are held, since nothing is kept for those that come later.
-func (s *turnServer) send(w http.ResponseWriter, body []byte, ok string) {
-	for deadline := time.Now().Add(heldPatience); s.held() < s.connections; time.Sleep(time.Millisecond) {
+// await returns when all connections wait for a message, since nothing is kept for
+// those that come later.
+func (s *turnServer) await() error {
+	for deadline := time.Now().Add(waitingPatience); s.waiting() < s.connections; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			http.Error(w, fmt.Sprintf("%d of %d are held", s.held(), s.connections), http.StatusServiceUnavailable)
-			return
+			return fmt.Errorf("%d of %d wait for a message", s.waiting(), s.connections)
 		}
 	}
+	return nil
+}
+
+// send has all loops send the reply, the same bytes as the server's.
+func (s *turnServer) send(w http.ResponseWriter, body []byte, ok string) {
 	reply := s.reply(body)
 	for _, l := range s.loops {
 		if err := l.Send(reply); err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"c1000k/experiments/load"
+	held "c1000k/experiments/process"
 	"c1000k/uring"
 )
 
@@ -78,6 +79,43 @@ func TestTurns(t *testing.T) {
 			b, err := g.Broadcast(t.Context(), load.BroadcastOptions{Count: 2, Admin: o.Admin}, nil)
 			if err != nil || !b.Clean() || b.Rounds[1].Delivered != conns {
 				t.Fatalf("broadcast: %v, %+v", err, b)
+			}
+		})
+	}
+}
+
+// TestTurnsWaitForPolls proves of each way of the floor that a connection whose poll
+// is kept back does not count as one that waits, and that no message goes out until
+// it does.
+func TestTurnsWaitForPolls(t *testing.T) {
+	if err := uring.Probe(); err != nil {
+		t.Skipf("no io_uring here: %v", err)
+	}
+	for _, way := range Turns {
+		t.Run(way, func(t *testing.T) {
+			t.Parallel()
+			const conns = 20
+			o := TurnOptions{Connections: conns, Loops: 2, Way: way}
+			g := holdTurns(t, &o)
+			waiting := held.Subscribers(o.Admin)
+			if _, err := held.AwaitHeld(t.Context(), conns, waiting); err != nil {
+				t.Fatal(err)
+			}
+			for range 2 {
+				g.Withhold()
+				r, err := g.Push(t.Context(), load.PushOptions{Count: 1, Admin: o.Admin}, nil)
+				if err != nil || !r.Clean() {
+					t.Fatalf("push: %v, %+v", err, r)
+				}
+				if n, err := waiting(t.Context()); err != nil || n != 0 {
+					t.Errorf("%d wait, though none has polled: %v", n, err)
+				}
+				if _, err := g.Repoll(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := held.AwaitHeld(t.Context(), conns, waiting); err != nil {
+					t.Fatal(err)
+				}
 			}
 		})
 	}

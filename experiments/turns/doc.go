@@ -4,7 +4,7 @@
 //
 // A cell is a fresh server with a fresh load. It holds its connections, gets some
 // messages unmeasured and then the measured ones, one after the other: each goes
-// out when all have polled again. The server's CPU from before the first to after
+// out when the server has read the next polls of all. The server's CPU from before the first to after
 // the last, by the sum over its threads, divided by the deliveries is the cell's
 // figure. Cells follow each other in rounds, forwards and backwards in turn, so
 // that what drifts falls on all; the round is the repetition.

@@ -154,11 +154,11 @@ func (c *cell) measure(ctx context.Context, port *int) (r Cell, err error) {
 		return r, err
 	}
 	for range warmup {
-		if _, err := c.Message(ctx); err != nil {
+		if _, err := c.Turn(ctx, c.o.Connections); err != nil {
 			return r, err
 		}
 	}
-	m, err := c.Meter(ctx, c.o.Messages)
+	m, err := c.Meter(ctx, c.o.Connections, c.o.Messages)
 	if err != nil {
 		return r, err
 	}

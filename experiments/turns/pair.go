@@ -106,8 +106,17 @@ func (p *Pair) AwaitHeld(ctx context.Context, n int) error {
 	return err
 }
 
-// Message sends one message and returns when all have it, and have polled again
-// unless polls are withheld, with the seconds to the last delivery.
+// Turn sends one message to n connections and returns when all have it and the
+// server has read the next poll of each, with the seconds to the last delivery.
+func (p *Pair) Turn(ctx context.Context, n int) (last float64, err error) {
+	if last, err = p.Message(ctx); err != nil {
+		return last, err
+	}
+	return last, p.AwaitHeld(ctx, n)
+}
+
+// Message sends one message and returns when all have it, and have sent their next
+// polls unless these are withheld, with the seconds to the last delivery.
 func (p *Pair) Message(ctx context.Context) (last float64, err error) {
 	if p.Kind == Broadcast {
 		r, err := p.Load.Broadcast(ctx, load.BroadcastOptions{Count: 1, Admin: p.Doors.AdminAddr()}, nil)
@@ -139,8 +148,9 @@ type Metered struct {
 	Last float64
 }
 
-// Meter sends so many messages and measures both processes meanwhile.
-func (p *Pair) Meter(ctx context.Context, messages int) (m Metered, err error) {
+// Meter sends so many messages to n connections, a turn each, and measures both
+// processes meanwhile.
+func (p *Pair) Meter(ctx context.Context, n, messages int) (m Metered, err error) {
 	meters, err := p.Meters()
 	if err != nil {
 		return m, err
@@ -155,7 +165,7 @@ func (p *Pair) Meter(ctx context.Context, messages int) (m Metered, err error) {
 	}
 	var lasts []float64
 	for range messages {
-		last, err := p.Message(ctx)
+		last, err := p.Turn(ctx, n)
 		if err != nil {
 			return m, err
 		}
