@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"time"
 
@@ -78,9 +79,17 @@ func (s *Settings) Check() error {
 	if len(s.Subjects) < 2 {
 		return fmt.Errorf("--subjects: %d is not enough: the first is what the others are compared with", len(s.Subjects))
 	}
-	_, err := s.parsed()
+	subjects, err := s.parsed()
 	if err != nil {
 		return fmt.Errorf("--subjects: %w", err)
+	}
+	for _, one := range subjects {
+		if one.Config == "" {
+			continue
+		}
+		if _, err := os.Stat(one.Config); err != nil {
+			return fmt.Errorf("--subjects: the settings of %s: %w", one, err)
+		}
 	}
 	return nil
 }

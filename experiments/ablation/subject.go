@@ -16,19 +16,25 @@ var engines = []string{"uring", "epoll", "gonet"}
 //	uring
 //	uring:accept=single,batch=1
 //	epoll:loops=6
+//	uring:config=all.toml
 //	uring+1us
 //
-// loops=N is the server's flag; what follows a plus is a planted cost a delivery.
+// loops=N and config=FILE are the server's flags; what follows a plus is a planted
+// cost a delivery.
 type Subject struct {
 	Engine  string
 	Choices []string // of the engine, NAME=VALUE
 	Loops   int      // 0 leaves it to the server
+	Config  string   // a file of the server's settings; empty: none
 	Spin    time.Duration
 	Planted bool // a server with planted costs, be the cost 0
 }
 
-// loopsChoice is the one argument that is a flag of its own.
-const loopsChoice = "loops"
+// The arguments that are flags of their own.
+const (
+	loopsChoice  = "loops"
+	configChoice = "config"
+)
 
 // ParseSubjects reads subjects from words parted by commas: a word that begins with
 // no engine belongs to the subject before it.
@@ -76,12 +82,15 @@ func parseSubject(text string) (s Subject, err error) {
 		if !ok || name == "" || value == "" {
 			return s, fmt.Errorf("%q is not of the form NAME=VALUE", choice)
 		}
-		if name != loopsChoice {
+		switch name {
+		case loopsChoice:
+			if s.Loops, err = strconv.Atoi(value); err != nil || s.Loops < 1 || s.Loops > mostLoops {
+				return s, fmt.Errorf("%s: want a number from 1 to %d", choice, mostLoops)
+			}
+		case configChoice:
+			s.Config = value
+		default:
 			s.Choices = append(s.Choices, choice)
-			continue
-		}
-		if s.Loops, err = strconv.Atoi(value); err != nil || s.Loops < 1 || s.Loops > mostLoops {
-			return s, fmt.Errorf("%s: want a number from 1 to %d", choice, mostLoops)
 		}
 	}
 	return s, nil
@@ -90,9 +99,12 @@ func parseSubject(text string) (s Subject, err error) {
 // String is the subject as it is written.
 func (s Subject) String() string {
 	text := s.Engine
-	choices := s.Choices
+	choices := slices.Clone(s.Choices)
 	if s.Loops > 0 {
-		choices = append(slices.Clone(choices), loopsChoice+"="+strconv.Itoa(s.Loops))
+		choices = append(choices, loopsChoice+"="+strconv.Itoa(s.Loops))
+	}
+	if s.Config != "" {
+		choices = append(choices, configChoice+"="+s.Config)
 	}
 	if len(choices) > 0 {
 		text += ":" + strings.Join(choices, ",")
@@ -111,6 +123,9 @@ func (s Subject) args() []string {
 	}
 	if s.Loops > 0 {
 		args = append(args, "--loops="+strconv.Itoa(s.Loops))
+	}
+	if s.Config != "" {
+		args = append(args, "--config="+s.Config)
 	}
 	return args
 }

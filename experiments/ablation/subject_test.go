@@ -14,7 +14,7 @@ import (
 // subjects and choices, that each is written as it is read, and what the server is
 // told of it.
 func TestSubjects(t *testing.T) {
-	list := "uring,uring:recv=multishot,uring:accept=single,recv=multishot,epoll,epoll:trigger=level,loops=6,uring+1us,uring:loops=53,uring+0s"
+	list := "uring,uring:recv=multishot,uring:accept=single,recv=multishot,epoll,epoll:trigger=level,loops=6,uring+1us,uring:loops=53,uring+0s,uring:batch=1,config=a/b.toml"
 	subjects, err := ParseSubjects(strings.Split(list, ","))
 	if err != nil {
 		t.Fatal(err)
@@ -23,7 +23,7 @@ func TestSubjects(t *testing.T) {
 	for _, s := range subjects {
 		texts = append(texts, s.String())
 	}
-	want := []string{"uring", "uring:recv=multishot", "uring:accept=single,recv=multishot", "epoll", "epoll:trigger=level,loops=6", "uring+1us", "uring:loops=53", "uring+0s"}
+	want := []string{"uring", "uring:recv=multishot", "uring:accept=single,recv=multishot", "epoll", "epoll:trigger=level,loops=6", "uring+1us", "uring:loops=53", "uring+0s", "uring:batch=1,config=a/b.toml"}
 	if !slices.Equal(texts, want) {
 		t.Errorf("%q", texts)
 	}
@@ -31,6 +31,9 @@ func TestSubjects(t *testing.T) {
 		t.Errorf("%q", args)
 	}
 	if args := subjects[2].args(); !slices.Equal(args, []string{"--engine=uring", "--uring=accept=single,recv=multishot"}) {
+		t.Errorf("%q", args)
+	}
+	if args := subjects[9].args(); !slices.Equal(args, []string{"--engine=uring", "--uring=batch=1", "--config=a/b.toml"}) {
 		t.Errorf("%q", args)
 	}
 	if !subjects[7].Planted || subjects[6].Planted || subjects[5].Spin.Microseconds() != 1 {
