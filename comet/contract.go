@@ -165,6 +165,9 @@ type Core interface {
 	// Sleep says false when work came in: take another turn.
 	Sleep() (deadline int64, ok bool)
 	Awake()
+	// Answered is how many requests were answered at once, ever: whoever sent one
+	// waits for nothing more, and may ask again.
+	Answered() uint64
 }
 
 var _ Core = (*Loop)(nil)

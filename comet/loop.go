@@ -85,6 +85,7 @@ type Loop struct {
 	channels                               []wire.Channel // of a subscriber that names several; par is one of them in turn
 	room                                   int            // bytes of messages for which the reply to a stream has room still
 
+	held   uint64 // requests that were held, ever
 	n      counts
 	shared sharedCounts
 	turns  turnCounts
@@ -210,3 +211,6 @@ func (l *Loop) Sleep() (deadline int64, ok bool) {
 
 // Awake ends what Sleep began.
 func (l *Loop) Awake() { l.inbox.Awake() }
+
+// Answered is how many requests were not held.
+func (l *Loop) Answered() uint64 { return l.n.requests - l.held }

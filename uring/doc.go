@@ -26,8 +26,8 @@
 // was submitted and nothing came does the loop sleep, in an enter that takes
 // the core's deadline as its time limit: no timer is ever submitted.
 //
-// An idle loop waits for one completion. A loaded one lets a batch gather for a
-// minimum wait of 200 µs, since a wake costs about as much as a message.
+// An idle loop waits for one completion. A loaded one (comet/pace) lets a batch
+// gather for a minimum wait of 200 µs, since a wake costs about as much as a message.
 //
 // # A connection
 //

@@ -95,7 +95,7 @@ func (l *loop) completeEpoll(res int32) {
 			continue
 		}
 		l.count.n[cPolls]++
-		l.reaped++
+		l.pace.Took(1)
 		l.reported(r, slot, int32(event.Events))
 	}
 	l.armEpoll()

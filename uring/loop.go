@@ -9,6 +9,7 @@ import (
 	"unsafe"
 
 	"c1000k/comet"
+	"c1000k/comet/pace"
 	"c1000k/comet/slack"
 
 	"github.com/pawelgaczynski/giouring"
@@ -22,15 +23,8 @@ const (
 	// mostCollects is how often more is collected of a ring in one turn, 20 pieces
 	// of the kernel's work each time.
 	mostCollects = 32
-	// A loop is loaded while it reads at least loadedCompletions in each
-	// loadWindowNS, about a tenth of what one can do, and loadedPerWait for
-	// each time it waits. One that answers requests which come one after the
-	// other finds one or two each time. A window is longer where others had the
-	// processor meanwhile; past loadMemoryNS it says nothing of now.
-	loadWindowNS      = 1e6
-	loadMemoryNS      = 10e6
-	loadedCompletions = 48
-	loadedPerWait     = 4
+	// completionsPerEvent are those of a message and its next poll.
+	completionsPerEvent = 3
 )
 
 // loop is one locked thread with its rings. All its fields but count, wakeFD,
@@ -49,10 +43,7 @@ type loop struct {
 	active []*ring // children with something to do
 	now    int64
 	acting bool  // carrying out the core's actions: of completions only ends of sends and closes are told
-	window int64 // when the load was last judged
-	reaped int   // completions since then
-	waited int   // waits since then
-	loaded bool
+	pace   pace.Pace
 
 	acceptors  []acceptor
 	target     *ring // where the front door's connections go
@@ -123,6 +114,7 @@ func (l *loop) run(ready chan<- error) {
 
 // begin makes the parent ring and arms what the loop listens to.
 func (l *loop) begin() error {
+	l.pace = pace.New(completionsPerEvent)
 	if err := l.addRing(); err != nil {
 		return err
 	}
@@ -230,7 +222,7 @@ func (l *loop) workParent(busy bool) {
 	}
 	l.now = l.e.clock()
 	l.reap(p)
-	l.judge()
+	l.pace.Judge(l.now, l.core.Answered())
 }
 
 // sleep waits for completions until the deadline. An idle loop waits for the
@@ -243,7 +235,7 @@ func (l *loop) sleep(p *ring, deadline int64) {
 		// No less than 1: the kernel takes its time over a wait of no time.
 		timeout = max(deadline-l.e.clock(), 1)
 	}
-	if l.loaded && l.e.opts.Batch > 1 {
+	if l.pace.Loaded && l.e.opts.Batch > 1 {
 		wait = uint32(l.e.opts.Batch)
 		if l.e.features.minWait {
 			minUsec = uint32(l.e.opts.MinWait.Microseconds())
@@ -252,17 +244,9 @@ func (l *loop) sleep(p *ring, deadline int64) {
 		}
 	}
 	l.count.n[cWaits]++
-	l.waited++
+	l.pace.Wait()
 	l.wait.set(timeout, minUsec)
 	l.enter(p, wait, giouring.EnterGetEvents, l.wait)
-}
-
-// judge decides once a window whether the loop is loaded.
-func (l *loop) judge() {
-	if l.now-l.window >= loadWindowNS {
-		l.loaded = l.reaped >= loadedCompletions && l.reaped >= loadedPerWait*l.waited && l.now-l.window < loadMemoryNS
-		l.window, l.reaped, l.waited = l.now, 0, 0
-	}
 }
 
 // kernelWork is how many pieces of its deferred work the kernel runs in an enter
@@ -352,7 +336,7 @@ func (l *loop) reap(r *ring) {
 	r.advance()
 	r.buf.publish()
 	l.count.n[cCompletions] += uint64(n)
-	l.reaped += n
+	l.pace.Took(n)
 }
 
 // reapSends makes room in the completion queue while the core's actions are

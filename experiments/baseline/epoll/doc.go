@@ -95,7 +95,7 @@
 // # Caveats
 //
 // There is no minimum wait as io_uring has; a loop that is loaded or has accepted
-// rests instead (pace.go), blind to what comes: a message to somebody held then
+// rests instead (comet/pace), blind to what comes: a message to somebody held then
 // waits up to 200 us longer. A loop with little to do wakes for each event.
 //
 // Loops and tables are one thing past the limit: a million connections under a

@@ -9,6 +9,7 @@ import (
 
 	"c1000k/comet"
 	"c1000k/comet/arena"
+	"c1000k/comet/pace"
 	timerslack "c1000k/comet/slack"
 )
 
@@ -56,7 +57,7 @@ type loop struct {
 	partial map[comet.Conn]*rest
 
 	accepted bool // connections in this turn
-	pace     pace
+	pace     pace.Pace
 
 	listeners acceptor
 	peer      peerAddress // of the publisher accepted last
@@ -112,6 +113,7 @@ func (l *loop) open() error {
 	}
 	l.gather = make([]byte, 0, gatherBytes)
 	l.partial = map[comet.Conn]*rest{}
+	l.pace = pace.New(1)
 	return nil
 }
 
@@ -124,7 +126,7 @@ func (l *loop) run() {
 	timeout, slept := l.turn(now, 0)
 	for {
 		n, errno := 0, unix.Errno(0)
-		if timeout != 0 && (l.accepted || l.pace.loaded) {
+		if timeout != 0 && (l.accepted || l.pace.Loaded) {
 			pause(lull)
 			l.counters.now[statLulls]++
 			n, errno = l.waiter.wait(l.epfd, l.events[:], 0)
@@ -150,8 +152,9 @@ func (l *loop) run() {
 			l.counters.now[statWaits]++
 		}
 		now = l.clock.now()
-		l.pace.took(n)
-		l.pace.judge(now)
+		l.pace.Wait()
+		l.pace.Took(n)
+		l.pace.Judge(now, l.core.Answered())
 		l.dispatch(now, n)
 		timeout, slept = l.turn(now, n)
 	}

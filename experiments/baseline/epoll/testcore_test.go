@@ -192,6 +192,9 @@ func (k *testCore) Closed(now int64, c comet.Conn) {
 	k.closes.Add(1)
 }
 
+// Answered: what it is sent is answered, but not by count.
+func (k *testCore) Answered() uint64 { return 0 }
+
 func (k *testCore) Turn(now int64, waiting int) {
 	k.turns.Add(1)
 	if k.all.onTurn != nil {
