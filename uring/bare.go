@@ -71,6 +71,7 @@ type bareRing struct {
 	cursor    int      // of held, those before it were sent the message
 	readable  []uint32 // slots to receive from
 	receiving int      // one-shot receives submitted
+	accepting []bool   // by listener: its accept has not ended
 }
 
 // mostBareMessage is the length of a message at most.
@@ -199,7 +200,7 @@ func (b *Bare) free() {
 
 // addRing makes a further ring and accepts into it.
 func (b *Bare) addRing() error {
-	r := &bareRing{eventFD: -1}
+	r := &bareRing{eventFD: -1, accepting: make([]bool, len(b.opts.Listeners))}
 	b.rings = append(b.rings, r)
 	if err := r.open(newSetup(defaultSQEntries, defaultCQEntries, taskDeferred)); err != nil {
 		return err
@@ -257,6 +258,7 @@ func (b *Bare) acceptFrom(r *bareRing, listener uint32) error {
 		return err
 	}
 	b.armed++
+	r.accepting[listener] = true
 	e.PrepareMultishotAcceptDirect(b.opts.Listeners[listener], 0, 0, 0)
 	e.UserData = uint64(tag(reqAccept, 0, 0, listener))
 	return nil
@@ -328,20 +330,25 @@ func (b *Bare) reap(r *bareRing) error {
 		c := &r.cqes[r.cqSeen&uint32(len(r.cqes)-1)]
 		u, res, flags := userData(c.UserData), c.Res, c.Flags
 		r.cqSeen++
-		var err error
-		switch u.op() {
-		case reqAccept:
-			err = b.accepted(r, u.slot(), res, flags)
-		case reqPoll:
-			err = b.polled(r, u.slot(), res, flags)
-		case reqRecv:
-			err = b.received(r, u.slot(), res, flags)
-		case reqSend:
-			b.failed.Add(1)
-		}
-		if err != nil {
+		if err := b.complete(r, u, res, flags); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+func (b *Bare) complete(r *bareRing, u userData, res int32, flags uint32) error {
+	switch u.op() {
+	case reqAccept:
+		return b.accepted(r, u.slot(), res, flags)
+	case reqPoll:
+		return b.polled(r, u.slot(), res, flags)
+	case reqRecv:
+		return b.received(r, u.slot(), res, flags)
+	case reqCancel: // of an accept; it found nothing
+		return b.endAccept(r, u.slot())
+	case reqSend:
+		b.failed.Add(1)
 	}
 	return nil
 }
@@ -367,6 +374,7 @@ func (b *Bare) accepted(r *bareRing, listener uint32, res int32, flags uint32) e
 		return nil
 	}
 	b.armed--
+	r.accepting[listener] = false
 	switch errno := unix.Errno(-res); {
 	case b.full, len(r.held) >= b.share():
 		return nil
@@ -382,14 +390,25 @@ func (b *Bare) share() int { return b.table - defaultCQEntries - len(b.opts.List
 
 func (b *Bare) endAccepts(r *bareRing) error {
 	for i := range b.opts.Listeners {
-		e, err := b.entry(r)
-		if err != nil {
+		if err := b.endAccept(r, uint32(i)); err != nil {
 			return err
 		}
-		e.PrepareCancel64(uint64(tag(reqAccept, 0, 0, uint32(i))), 0)
-		e.Flags = giouring.SqeCQESkipSuccess
-		e.UserData = uint64(tag(reqCancel, 0, 0, 0))
 	}
+	return nil
+}
+
+// endAccept cancels an accept that has not ended, and does so again when that finds
+// nothing, for the reason that the engine has (see cancelAgain): a loop that waits for
+// its accepts to end would never be full.
+func (b *Bare) endAccept(r *bareRing, listener uint32) error {
+	if !r.accepting[listener] {
+		return nil
+	}
+	e, err := b.entry(r)
+	if err != nil {
+		return err
+	}
+	prepareCancel(e, tag(reqAccept, 0, 0, listener))
 	return nil
 }
 

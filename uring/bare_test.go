@@ -10,6 +10,8 @@ import (
 
 	"c1000k/comet"
 	"c1000k/comet/doors"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestBare proves that a bare loop, also one of several rings, holds what it was
@@ -73,6 +75,57 @@ func TestBare(t *testing.T) {
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestBareCancelThatFindsNothing proves that a bare loop's accept which waits on, since
+// its cancel came while the kernel was about to try it anew, is cancelled again, and
+// that what is over is not.
+func TestBareCancelThatFindsNothing(t *testing.T) {
+	if err := Probe(); err != nil {
+		t.Skipf("no io_uring here: %v", err)
+	}
+	runtime.LockOSThread() // which the ring belongs to
+	defer runtime.UnlockOSThread()
+	listeners, closer, err := doors.Listen("127.0.0.1:0", comet.DoorFront, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closer.Close()
+	b, err := NewBare(BareOptions{Connections: 1, Listeners: []int{listeners[0].FD}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.free()
+	if err := b.addRing(); err != nil {
+		t.Fatal(err)
+	}
+	r := b.rings[0]
+	work := func() {
+		t.Helper()
+		if _, err := b.work(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	missed := func() {
+		t.Helper()
+		if err := b.complete(r, cancelOf(tag(reqAccept, 0, 0, 0)), -int32(unix.ENOENT), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	work()
+	if b.armed != 1 {
+		t.Fatalf("%d accepts wait, want 1", b.armed)
+	}
+	b.full = true
+	missed()
+	await(t, func() bool {
+		work()
+		return b.armed == 0
+	})
+	missed()
+	if n := r.pending(); n != 0 {
+		t.Errorf("%d cancels of what is over", n)
 	}
 }
 

@@ -2,11 +2,16 @@ package uring
 
 import "github.com/pawelgaczynski/giouring"
 
-// cancel ends the request with user data u. Where the kernel finds no such request,
-// the cancel's own completion says so, and tells by its user data what it was for.
+// cancel ends the request with user data u.
 func (l *loop) cancel(r *ring, u userData) {
 	l.count.n[cCancels]++
-	e := l.entry(r)
+	prepareCancel(l.entry(r), u)
+}
+
+// prepareCancel has an entry cancel the request with user data u. Where the kernel finds
+// no such request, the cancel's own completion says so, and tells by its user data what
+// it was for.
+func prepareCancel(e *giouring.SubmissionQueueEntry, u userData) {
 	e.PrepareCancel64(uint64(u), 0)
 	e.Flags = giouring.SqeCQESkipSuccess
 	e.UserData = uint64(cancelOf(u))

@@ -6,9 +6,17 @@ import "sync/atomic"
 // sends, whose pieces are the core's, and the reads of eventfds; and accepts that
 // would leave plain descriptors. Polls and direct accepts hold no memory; closing
 // their ring ends them, which is one pass in the kernel where a cancel of all would
-// search anew for each. A multishot receive writes where its ring's buffers are:
-// only within an enter of this thread, or with taskrun=cooperative and default
-// while the ring is there, which goes before they do.
+// search anew for each.
+//
+// A multishot receive writes where its ring's buffers are, and closing the ring only
+// begins its end: a worker of the kernel cancels it a little later, when the buffers
+// may be gone. With deferred task running nothing is received but within an enter, and
+// none follows. With taskrun=cooperative and default the kernel receives whenever this
+// thread enters it for anything, with sqpoll its own thread does. From Linux 6.17 on
+// (commit 3539b1467e94, which is also in stable kernels since) nothing more is received
+// for a closed ring. Before, what a client sends just then is received until the cancel
+// or this thread's end: it fails where nothing is mapped any more, but overwrites what
+// another thread has mapped there meanwhile. Nothing is done against that here.
 func (l *loop) end() {
 	l.endAccepts()
 	if l.epoll.armed {

@@ -46,26 +46,45 @@ const (
 // anything is opened or said. It does nothing where the process has begun so, and where
 // that cannot be had: it is a saving, no need.
 func Process(loops int) {
-	runtime.LockOSThread() // slack is a thread's, and the thread that begins anew has it still
+	runtime.LockOSThread() // slack is a thread's, and so is what is read of it here
 	defer runtime.UnlockOSThread()
 	if os.Getenv(anew) != "" {
 		_ = os.Unsetenv(anew) // it fails of no name that stands there
 		return
 	}
-	before, want := of(), monitor
+	want := monitor
 	if loops > processors {
 		want = monitorOfMany
 	}
-	if before < 0 || before >= want {
+	if of() >= want {
 		return
 	}
-	set(want)
-	if of() == want { // else the kernel keeps none for this thread, and it would begin anew for ever
-		if path, err := os.Executable(); err == nil {
-			_ = syscall.Exec(path, os.Args, append(os.Environ(), anew+"=1")) // comes back only where it failed
+	_ = Start(want, func() error {
+		if of() != want {
+			return nil // the kernel keeps none for this thread, and it would begin anew for ever
 		}
+		path, err := os.Executable()
+		if err != nil {
+			return err
+		}
+		return syscall.Exec(path, os.Args, append(os.Environ(), anew+"=1")) // comes back only where it failed
+	})
+}
+
+// Start runs start, whose error it returns, on the calling thread with a slack of d,
+// which a process begun meanwhile has on all its threads; then the caller has its own
+// back. Where the kernel does not tell a slack it is left as it is: it is a saving, no
+// need.
+func Start(d time.Duration, start func() error) error {
+	runtime.LockOSThread() // slack is a thread's
+	defer runtime.UnlockOSThread()
+	before := of()
+	if before < 0 {
+		return start()
 	}
-	set(before)
+	set(d)
+	defer set(before)
+	return start()
 }
 
 // beside is how many threads may run Go code beside the loops without waiting for a

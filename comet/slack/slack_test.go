@@ -1,6 +1,7 @@
 package slack
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -53,6 +54,30 @@ func TestProcess(t *testing.T) {
 				t.Errorf("got %q, want %q", out, want)
 			}
 		})
+	}
+}
+
+// TestStart proves that a process is begun with the slack that was asked for, and that
+// the caller's own stays as it was, also where nothing could be begun.
+func TestStart(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	const asked = 3 * time.Millisecond
+	before := of()
+	var child []byte
+	err := Start(asked, func() (err error) {
+		child, err = exec.Command("cat", "/proc/self/timerslack_ns").Output()
+		return err
+	})
+	if err != nil || strings.TrimSpace(string(child)) != strconv.Itoa(int(asked)) {
+		t.Errorf("a process begun so has %q: %v", child, err)
+	}
+	failure := errors.New("no such program")
+	if err := Start(asked, func() error { return failure }); err != failure {
+		t.Errorf("%v instead of %v", err, failure)
+	}
+	if of() != before {
+		t.Errorf("the caller's slack went from %v to %v", before, of())
 	}
 }
 

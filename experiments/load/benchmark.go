@@ -12,7 +12,7 @@ import (
 // BenchmarkOptions are those of the article's tool, with the tags of its command
 // line.
 type BenchmarkOptions struct {
-	Host  string  `arg:"" help:"IPv4 loopback address of the server."`
+	Host  string  `arg:"" help:"IPv4 loopback address of the server, or localhost for 127.0.0.1."`
 	Port  int     `arg:"" help:"First port."`
 	Ports int     `help:"Number of ports, from PORT on." default:"100"`
 	To    int     `help:"Connections in the end." default:"1000000"`

@@ -8,11 +8,10 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
-	"runtime"
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"c1000k/comet/slack"
 )
 
 // Patience of a driver with its load.
@@ -54,7 +53,7 @@ func Start(ctx context.Context, argv []string, log io.Writer) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := withTimerSlack(loadSlack, cmd.Start); err != nil {
+	if err := slack.Start(loadSlack, cmd.Start); err != nil {
 		return nil, fmt.Errorf("starting the load: %w", err)
 	}
 	c := &Client{cmd: cmd, in: in, events: make(chan Event, 16), exited: make(chan struct{})}
@@ -76,20 +75,6 @@ func Start(ctx context.Context, argv []string, log io.Writer) (*Client, error) {
 // whenever some thread came back from a long wait, and past the descriptor limit
 // some always does: it used a seventh of a processor.
 const loadSlack = time.Millisecond
-
-// withTimerSlack runs start with the calling thread's timer slack changed. A
-// process started meanwhile has it on all its threads.
-func withTimerSlack(slack time.Duration, start func() error) error {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	before, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0)
-	if err != nil {
-		return start() // it is a saving, no need
-	}
-	unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(slack), 0, 0, 0)
-	defer unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(before), 0, 0, 0)
-	return start()
-}
 
 // PID is the load's process number.
 func (c *Client) PID() int { return c.cmd.Process.Pid }

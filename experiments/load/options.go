@@ -27,7 +27,7 @@ const (
 
 // Options are those of a load process, with the tags of its command line.
 type Options struct {
-	Host        string   `help:"IPv4 loopback address of the server." default:"127.0.0.1"`
+	Host        string   `help:"IPv4 loopback address of the server, or localhost for 127.0.0.1." default:"127.0.0.1"`
 	Port        int      `help:"First front port." default:"8100"`
 	Ports       int      `help:"Number of front ports." default:"100"`
 	Addresses   []string `help:"Further IPv4 loopback addresses of the server, used in turn with --host."`
@@ -94,15 +94,15 @@ func (o Options) check() ([]netip.Addr, error) {
 	return ips, nil
 }
 
-// loopback reads a host that is this machine. Loads are for one's own servers:
-// nothing else is ever connected to.
+// loopback reads a host that is this machine: an address, or the name localhost, which
+// is not looked up. Loads are for one's own servers: nothing else is ever connected to.
 func loopback(host string) (netip.Addr, error) {
 	if host == "localhost" {
 		host = "127.0.0.1"
 	}
 	ip, err := netip.ParseAddr(host)
 	if err != nil || !ip.Is4() || !ip.IsLoopback() {
-		return netip.Addr{}, fmt.Errorf("%q is not an IPv4 loopback address: this load speaks to 127.0.0.0/8 only", host)
+		return netip.Addr{}, fmt.Errorf("%q is not an IPv4 loopback address or localhost: this load speaks to 127.0.0.0/8 only", host)
 	}
 	return ip, nil
 }

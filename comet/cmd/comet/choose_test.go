@@ -42,7 +42,8 @@ func TestChooseEngine(t *testing.T) {
 	}{
 		{"", whole, 20000, "uring", ""},
 		{"--engine uring", whole, 20000, "uring", ""},
-		{"--loops 2", whole, 300, "", "3336 rings of 300 slots|6837|it is 300|--max-connections=19500"},
+		{"--loops 2", whole, 300, "", "io_uring, which --engine=auto chose since|3336 rings of 300 slots|6837|it is 300|--max-connections=19500"},
+		{"--engine uring --loops 2", whole, 300, "", "--engine=uring: |3336 rings"},
 		{"--max-connections 500", whole, 150, "", "it is 150|fewer than the 101 ports of --front"},
 		{"--max-connections 500 --front 127.0.0.1:9000", whole, 64, "", "it is 64. What works: a higher limit (scripts"},
 		{"--loops 2 --max-connections 19500", whole, 300, "uring", ""},
@@ -55,7 +56,7 @@ func TestChooseEngine(t *testing.T) {
 		{"--engine epoll --uring batch=1", whole, 20000, "", "--uring=batch=1|io_uring engine|engine is epoll"},
 		{"--max-connections 19000", container, 20000, "epoll", "seccomp refuses io_uring"},
 		{"--engine uring", container, 20000, "", "--engine=uring|seccomp refuses io_uring|--engine=epoll"},
-		{"", container, 20000, "", "--max-connections=1000064|seccomp refuses io_uring|--engine=epoll|no tables|19000"},
+		{"", container, 20000, "", "--max-connections=1000064|seccomp refuses io_uring|epoll, which --engine=auto takes then|no tables|19000"},
 		{"--engine gonet", whole, 20000, "gonet", ""},
 		{"--engine gonet --max-connections 19900", whole, 20000, "gonet", ""},
 		{"--engine gonet --max-connections 19901", whole, 20000, "", "--max-connections=19901|19900"},
@@ -70,6 +71,9 @@ func TestChooseEngine(t *testing.T) {
 		}
 		if (err != nil) != (c.engine == "") || err == nil && got.name != c.engine {
 			t.Errorf("%q: engine %q, %v, want %q", c.args, got.name, err, c.engine)
+		}
+		if !strings.Contains(c.args, "--engine uring") && strings.Contains(said, "--engine=uring: ") {
+			t.Errorf("%q: --engine=uring, which nobody said, is refused: %q", c.args, said)
 		}
 		for part := range strings.SplitSeq(c.said, "|") {
 			if !strings.Contains(said, part) {

@@ -51,7 +51,7 @@ func chooseEngine(o *options, limit int, k probes) (choice, error) {
 		return c, checkUring(o, limit)
 	case "epoll":
 		if err := k.epoll(o.MaxConnections, o.listeners); err != nil && c.why != "" {
-			return choice{}, refuse("--max-connections=%d: %s; and with --engine=epoll: %w", o.MaxConnections, c.why, err)
+			return choice{}, refuse("--max-connections=%d: %s; and with epoll, which --engine=auto takes then: %w", o.MaxConnections, c.why, err)
 		} else if err != nil {
 			return choice{}, refuse("--max-connections=%d: %w", o.MaxConnections, err)
 		}
@@ -102,9 +102,13 @@ func checkUring(o *options, limit int) error {
 	} else if most(leastListeners) > adminReserve {
 		works = fmt.Sprintf("fewer than the %d ports of --front and --admin, or %s", o.listeners, works)
 	}
-	return refuse("--engine=uring: --max-connections=%d needs %d rings of %d slots, whose descriptors need a limit of %d; it is %d. "+
+	chosen := "--engine=uring"
+	if o.Engine == "auto" {
+		chosen = "io_uring, which --engine=auto chose since the kernel has it"
+	}
+	return refuse("%s: --max-connections=%d needs %d rings of %d slots, whose descriptors need a limit of %d; it is %d. "+
 		"What works: %s (scripts/tune --for %d says how)",
-		o.MaxConnections, rings, slots, need, limit, works, o.MaxConnections)
+		chosen, o.MaxConnections, rings, slots, need, limit, works, o.MaxConnections)
 }
 
 // checkPlain refuses more plain descriptors than the limit leaves beside what the

@@ -60,15 +60,10 @@ func newEngine(o Options, newLoop func(maxConns int) (comet.Core, error)) (*Engi
 // container may refuse. The error is fit to be printed and says what still works.
 func Probe(maxConns, listeners int) error {
 	p, err := makePlan(comet.EngineOptions{MaxConns: maxConns}, listeners)
-	if err != nil || !p.own {
+	if err != nil {
 		return err
 	}
-	if err := fdtable.Probe(); err != nil {
-		return fmt.Errorf("epoll: %d connections are more than the descriptor limit of %d allows in one table, and %w;"+
-			" what still works: up to about %d connections, or a higher limit (ulimit -n)",
-			maxConns, p.limit, err, p.limit-spareShared-2*runtime.NumCPU())
-	}
-	return nil
+	return p.probe(maxConns)
 }
 
 // Loops is how many loops an engine of these options has, beside so many listeners.
@@ -91,10 +86,8 @@ func (e *Engine) Start(listeners []comet.Listener) error {
 	if e.plan, err = makePlan(e.options.EngineOptions, len(listeners)); err != nil {
 		return err
 	}
-	if e.plan.own {
-		if err := Probe(e.options.MaxConns, len(listeners)); err != nil {
-			return err
-		}
+	if err = e.plan.probe(e.options.MaxConns); err != nil {
+		return err
 	}
 	timerslack.Loops(len(e.plan.capacities))
 	err = e.build(listeners)

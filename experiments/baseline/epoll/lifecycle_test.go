@@ -13,6 +13,7 @@ import (
 
 	"c1000k/comet"
 	"c1000k/comet/doors"
+	timerslack "c1000k/comet/slack"
 )
 
 // collect runs the collector. It has a name of its own so that a profile of a
@@ -222,7 +223,7 @@ func TestPlan(t *testing.T) {
 		{comet.EngineOptions{MaxConns: 50, TableLimit: 50}, 2, false, 0, 0},
 		{comet.EngineOptions{MaxConns: 50, TableLimit: 50, Loops: 7}, 2, false, 7, 7},
 		{comet.EngineOptions{MaxConns: 51, TableLimit: 50}, 2, true, 2, 0},
-		{comet.EngineOptions{MaxConns: 1000, TableLimit: 50}, 101, true, 20, min(20, runtime.NumCPU())},
+		{comet.EngineOptions{MaxConns: 1000, TableLimit: 50}, 101, true, 20, min(20, timerslack.Processors())},
 		{comet.EngineOptions{MaxConns: 1000, TableLimit: 50, Loops: 30}, 101, true, 30, 30},
 		{comet.EngineOptions{MaxConns: 1, Loops: 1}, 1, false, 1, 1},
 		{comet.EngineOptions{MaxConns: 67, AdminReserve: 64, Loops: 2}, 2, false, 2, 2},

@@ -3,10 +3,10 @@ package epoll
 import (
 	"fmt"
 	"os"
-	"runtime"
 
 	"c1000k/comet"
 	"c1000k/comet/hub"
+	timerslack "c1000k/comet/slack"
 	"c1000k/experiments/fdtable"
 )
 
@@ -49,7 +49,7 @@ func makePlan(o comet.EngineOptions, listeners int) (plan, error) {
 	if err != nil {
 		return plan{}, err
 	}
-	cores := runtime.NumCPU()
+	cores := timerslack.Processors()
 	loops := o.Loops
 	if loops == 0 {
 		loops = min(cores, o.MaxConns)
@@ -116,6 +116,19 @@ func (p *plan) giveTables(o comet.EngineOptions, listeners int) (loops int, err 
 			" the limit has one of its own: ask for %d loops, or raise the limit (ulimit -n)", o.MaxConns, o.Loops, p.tableLimit, loops)
 	}
 	return loops, nil
+}
+
+// probe says whether a plan can be carried out here: tables of their own may be refused.
+func (p *plan) probe(maxConns int) error {
+	if !p.own {
+		return nil
+	}
+	if err := fdtable.Probe(); err != nil {
+		return fmt.Errorf("epoll: %d connections are more than the descriptor limit of %d allows in one table, and %w;"+
+			" what still works: up to about %d connections, or a higher limit (ulimit -n)",
+			maxConns, p.limit, err, p.limit-spareShared-2*timerslack.Processors())
+	}
+	return nil
 }
 
 // tableBeside is what a loop's own table has no connections in: what it keeps, the

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"c1000k/comet"
+	"c1000k/comet/slack"
 	"c1000k/experiments/fdtable"
 )
 
@@ -163,7 +163,7 @@ func (e *Engine) build(listeners []comet.Listener) error {
 
 	loops := e.options.Loops
 	if loops == 0 {
-		loops = runtime.NumCPU()
+		loops = slack.Processors()
 	}
 	clock := clock{start: time.Now()}
 	for i := range loops {

@@ -45,7 +45,7 @@ func TestHelp(t *testing.T) {
 		"ablation":   {"--messages-to", "scripts/ablation --plan", "--resume", "is a row with the reason"},
 		"report":     {"experiment report results/", "byte for byte"},
 		"profdiff":   {"--messages-a", "experiment profdiff"},
-		"benchmark":  {"--ports", "experiment benchmark 127.0.0.1 8100"},
+		"benchmark":  {"--ports", "localhost for 127.0.0.1", "experiment benchmark 127.0.0.1 8100"},
 		"responsive": {"--load-nice", "experiment responsive --from"},
 		"peers":      {"--rates", "experiment peers --rounds 1", "libnginx-mod-nchan", "pinned"},
 	} {
