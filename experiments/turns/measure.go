@@ -8,10 +8,10 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 
+	"c1000k/comet/slack"
 	"c1000k/experiments/floor"
 	"c1000k/experiments/sample"
 )
@@ -181,7 +181,7 @@ func (c *cell) start(ctx context.Context) error {
 		path, args = c.o.Floor[0], append(slices.Clone(c.o.Floor[1:]),
 			"--front="+c.Doors.FrontFlag(), "--admin="+c.Doors.AdminAddr(),
 			"--connections="+strconv.Itoa(c.o.Connections), "--way="+c.subject,
-			"--loops="+strconv.Itoa(cmp.Or(c.o.Loops, runtime.NumCPU())))
+			"--loops="+strconv.Itoa(cmp.Or(c.o.Loops, slack.Processors())))
 		if c.o.Kind == Stream {
 			args = append(args, "--stream")
 		}
