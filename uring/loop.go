@@ -42,7 +42,7 @@ type loop struct {
 	rings  []*ring
 	active []*ring // children with something to do
 	now    int64
-	acting bool  // carrying out the core's actions: of completions only ends of sends and closes are told
+	acting bool // carrying out the core's actions: of completions only ends of sends and closes are told
 	pace   pace.Pace
 
 	acceptors  []acceptor

@@ -30,11 +30,11 @@ type Pace struct {
 	// Loaded is the judgement of the last window.
 	Loaded bool
 
-	each          int // of what is counted, for an event
-	since         int64
-	counted       int
-	waits         int
-	was           uint64 // answered when the window began
+	each    int // of what is counted, for an event
+	since   int64
+	counted int
+	waits   int
+	was     uint64 // answered when the window began
 }
 
 // New is a pace of a loop that counts each things for an event.
