@@ -33,7 +33,7 @@ func TestSubjects(t *testing.T) {
 	if args := subjects[2].args(); !slices.Equal(args, []string{"--engine=uring", "--uring=accept=single,recv=multishot"}) {
 		t.Errorf("%q", args)
 	}
-	if args := subjects[9].args(); !slices.Equal(args, []string{"--engine=uring", "--uring=batch=1", "--config=a/b.toml"}) {
+	if args := subjects[8].args(); !slices.Equal(args, []string{"--engine=uring", "--uring=batch=1", "--config=a/b.toml"}) {
 		t.Errorf("%q", args)
 	}
 	if !subjects[7].Planted || subjects[6].Planted || subjects[5].Spin.Microseconds() != 1 {
