@@ -25,6 +25,7 @@ func TestAnswered(t *testing.T) {
 		{0, "/sub?cname=a&seq=2", 3},
 		{publisher, "/info", 4},
 		{publisher, "/push?cname=", 5}, // refused
+		{publisher, "/psub", 5},
 	} {
 		e.get(step.by, step.target)
 		e.settle()

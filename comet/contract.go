@@ -165,7 +165,7 @@ type Core interface {
 	// Sleep says false when work came in: take another turn.
 	Sleep() (deadline int64, ok bool)
 	Awake()
-	// Answered is how many requests were answered at once, ever: whoever sent one
+	// Answered is how many times Data was answered at once, ever: whoever sent it
 	// waits for nothing more, and may ask again.
 	Answered() uint64
 }

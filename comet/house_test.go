@@ -25,7 +25,7 @@ func TestRecordSizes(t *testing.T) {
 
 // pure are the packages that decide and touch nothing: they import no I/O and
 // no clock. arena alone may map memory.
-var pure = map[string]bool{"comet": true, "comet/wire": true, "comet/hub": true, "comet/arena": true, "comet/switches": true}
+var pure = map[string]bool{"comet": true, "comet/wire": true, "comet/hub": true, "comet/arena": true, "comet/switches": true, "comet/pace": true}
 
 var impure = []string{"net", "os", "syscall", "io", "log", "golang.org/x/sys/unix"}
 

@@ -118,6 +118,7 @@ func (l *Loop) process(h uint32, r *conn, p []byte) (rest int) {
 	l.reply = l.reply[:0]
 	lim := l.limits(r)
 	closing := false
+	atOnce := l.n.requests - l.everHeld
 	l.batchOver = false
 	for len(p) > 0 && r.takes() && !closing && !l.batchOver && len(l.reply) < maxBatchBytes {
 		n, err := wire.Parse(p, lim, &l.req)
@@ -161,6 +162,9 @@ func (l *Loop) process(h uint32, r *conn, p []byte) (rest int) {
 			r.flags |= flagKeepAlive // a batch that ends open, whatever its last request was
 		}
 		l.sendReply(h, r)
+	}
+	if l.n.requests-l.everHeld != atOnce {
+		l.answered++
 	}
 	return len(p)
 }

@@ -85,7 +85,10 @@ type Loop struct {
 	channels                               []wire.Channel // of a subscriber that names several; par is one of them in turn
 	room                                   int            // bytes of messages for which the reply to a stream has room still
 
-	held   uint64 // requests that were held, ever
+	// everHeld are the requests that were held, answered the times that input was
+	// answered at once.
+	everHeld, answered uint64
+
 	n      counts
 	shared sharedCounts
 	turns  turnCounts
@@ -212,5 +215,6 @@ func (l *Loop) Sleep() (deadline int64, ok bool) {
 // Awake ends what Sleep began.
 func (l *Loop) Awake() { l.inbox.Awake() }
 
-// Answered is how many requests were not held.
-func (l *Loop) Answered() uint64 { return l.n.requests - l.held }
+// Answered is how many times what came from a connection was answered and not held;
+// several requests that came together were, as their answers go out together.
+func (l *Loop) Answered() uint64 { return l.answered }

@@ -23,8 +23,9 @@ const (
 	// mostCollects is how often more is collected of a ring in one turn, 20 pieces
 	// of the kernel's work each time.
 	mostCollects = 32
-	// completionsPerEvent are those of a message and its next poll.
-	completionsPerEvent = 3
+	// completionsPerEvent are those of a message and its next poll: of a send, a poll
+	// and a receive, or of a send and a receive that was armed.
+	completionsPerEvent, completionsPerArmed = 3, 2
 )
 
 // loop is one locked thread with its rings. All its fields but count, wakeFD,
@@ -114,7 +115,11 @@ func (l *loop) run(ready chan<- error) {
 
 // begin makes the parent ring and arms what the loop listens to.
 func (l *loop) begin() error {
-	l.pace = pace.New(completionsPerEvent)
+	each := completionsPerEvent
+	if l.e.opts.MultishotRecv {
+		each = completionsPerArmed
+	}
+	l.pace = pace.New(each)
 	if err := l.addRing(); err != nil {
 		return err
 	}
@@ -236,6 +241,7 @@ func (l *loop) sleep(p *ring, deadline int64) {
 		timeout = max(deadline-l.e.clock(), 1)
 	}
 	if l.pace.Loaded && l.e.opts.Batch > 1 {
+		l.count.n[cLulls]++
 		wait = uint32(l.e.opts.Batch)
 		if l.e.features.minWait {
 			minUsec = uint32(l.e.opts.MinWait.Microseconds())

@@ -12,6 +12,7 @@ type counter int
 const (
 	cEnters counter = iota
 	cWaits
+	cLulls
 	cCollects
 	cCompletions
 	cAccepts
@@ -45,6 +46,7 @@ const (
 var counterNames = [counters]string{
 	cEnters:       "enters",        // io_uring_enter calls
 	cWaits:        "waits",         // of them, those that were willing to wait
+	cLulls:        "lulls",         // of these, those of a loaded loop, that let a batch gather
 	cCollects:     "collects",      // of them, those for what the one before had left
 	cCompletions:  "completions",   // completion entries read
 	cAccepts:      "accepts",       // connections accepted

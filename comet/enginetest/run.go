@@ -77,6 +77,7 @@ var suite = []struct {
 	{"SlowReader", testSlowReader},
 	{"LargeContent", testLargeContent},
 	{"Churn", testChurn},
+	{"ClosedLoop", testClosedLoop},
 	{"CollectorAndTimers", testCollectorAndTimers},
 	// Last, and side by side, what waits for a timeout.
 	{"Noop", testNoop},

@@ -3,9 +3,14 @@
 //
 // What gathers is what nobody waits for: the next polls of clients that have their
 // message, which are held. Whoever asks something that is answered at once, a publisher
-// above all, waits for the answer before it asks again: a few of them get a third of the
-// answers that they could, at the same CPU, from a loop that lets them gather. So a loop
-// whose requests are of that kind is not loaded, however many they are.
+// above all, waits for the answer before it asks again: eight of them get a quarter of
+// the answers that they could, for no less CPU, from a loop that lets them gather. So a
+// loop that much is asked of in this way is not loaded, however much it is. That holds
+// for a ping, and for polls that the history answers, too; not for a publisher that sends
+// several requests without waiting, which count as one.
+//
+// A loop is judged by itself: publishers are all on the first, which may have a part
+// of the deliveries only.
 package pace
 
 const (
@@ -21,7 +26,7 @@ const (
 	// requests which come one after the other finds one each time.
 	leastEvents, leastWaits = 4, 3
 	// EventsAnswered is how many events of a loaded loop there are at least for each
-	// request that was answered at once.
+	// time that input was answered at once.
 	EventsAnswered = 4
 )
 
@@ -40,14 +45,14 @@ type Pace struct {
 // New is a pace of a loop that counts each things for an event.
 func New(each int) Pace { return Pace{each: each} }
 
-// Wait counts a wait.
+// Wait counts a wait, or a look at what has come.
 func (p *Pace) Wait() { p.waits++ }
 
 // Took counts n things that a wait or a look gave.
 func (p *Pace) Took(n int) { p.counted += n }
 
-// Judge closes the window if it is over. answered is how many requests the loop has
-// answered at once, ever; now is in nanoseconds.
+// Judge closes the window if it is over. answered is how many times the loop has
+// answered input at once, ever; now is in nanoseconds.
 func (p *Pace) Judge(now int64, answered uint64) {
 	age := now - p.since
 	if age < WindowNS {

@@ -55,6 +55,7 @@ func TestChooseEngine(t *testing.T) {
 		{"--engine uring --epoll trigger=level", whole, 20000, "", "--epoll=trigger=level|epoll engine|engine is uring"},
 		{"--engine epoll --uring batch=1", whole, 20000, "", "--uring=batch=1|io_uring engine|engine is epoll"},
 		{"--max-connections 19000", container, 20000, "epoll", "seccomp refuses io_uring"},
+		{"--max-connections 19000 --uring batch=1", container, 20000, "", "--uring=batch=1|seccomp refuses io_uring|leave them out"},
 		{"--engine uring", container, 20000, "", "--engine=uring|seccomp refuses io_uring|--engine=epoll"},
 		{"", container, 20000, "", "--max-connections=1000064|seccomp refuses io_uring|epoll, which --engine=auto takes then|no tables|19000"},
 		{"--engine gonet", whole, 20000, "gonet", ""},

@@ -40,6 +40,9 @@ func chooseEngine(o *options, limit int, k probes) (choice, error) {
 			return choice{}, refuse("--engine=uring: %w; what works: --engine=epoll", err)
 		}
 	}
+	if c.name != "uring" && o.Uring != "" && c.why != "" {
+		return choice{}, refuse("--uring=%s: these are choices of the io_uring engine, and %s: leave them out", o.Uring, c.why)
+	}
 	if c.name != "uring" && o.Uring != "" {
 		return choice{}, refuse("--uring=%s: these are choices of the io_uring engine, and the engine is %s: leave them out, or ask for --engine=uring", o.Uring, c.name)
 	}
@@ -63,6 +66,18 @@ func chooseEngine(o *options, limit int, k probes) (choice, error) {
 		}
 	}
 	return c, nil
+}
+
+// chosen names the engine in a refusal: by the flag where it was asked for.
+func (o *options) chosen(engine string) string {
+	switch {
+	case o.Engine != "auto":
+		return "--engine=" + o.Engine
+	case engine == "uring":
+		return "io_uring, which --engine=auto chose since the kernel has it"
+	default:
+		return engine + ", which --engine=auto chose since io_uring is not to be had"
+	}
 }
 
 // ringDescriptors are what each ring takes of the process's own table: its own
@@ -102,13 +117,9 @@ func checkUring(o *options, limit int) error {
 	} else if most(leastListeners) > adminReserve {
 		works = fmt.Sprintf("fewer than the %d ports of --front and --admin, or %s", o.listeners, works)
 	}
-	chosen := "--engine=uring"
-	if o.Engine == "auto" {
-		chosen = "io_uring, which --engine=auto chose since the kernel has it"
-	}
 	return refuse("%s: --max-connections=%d needs %d rings of %d slots, whose descriptors need a limit of %d; it is %d. "+
 		"What works: %s (scripts/tune --for %d says how)",
-		chosen, o.MaxConnections, rings, slots, need, limit, works, o.MaxConnections)
+		o.chosen("uring"), o.MaxConnections, rings, slots, need, limit, works, o.MaxConnections)
 }
 
 // checkPlain refuses more plain descriptors than the limit leaves beside what the

@@ -68,11 +68,11 @@ func serve(in inputs, o *options, signals <-chan os.Signal, log logger) error {
 	o.setAccess(service)
 	engine, err := choice.open(service, o)
 	if err != nil {
-		return refuse("--engine=%s: %w", choice.name, err)
+		return refuse("%s: %w", o.chosen(choice.name), err)
 	}
 	if err := engine.Start(append(admin.listeners, front.listeners...)); err != nil {
 		engine.Stop()
-		return refuse("--engine=%s: %w", choice.name, err)
+		return refuse("%s: %w", o.chosen(choice.name), err)
 	}
 	facts := engine.Facts()
 	if facts.Why == "" {

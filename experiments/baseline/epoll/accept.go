@@ -275,7 +275,7 @@ func (l *loop) acceptOne(now int64, listener int, admin bool) unix.Errno {
 	}
 	l.charge()
 	l.counters.now[statAccepts]++
-	l.accepted = true
+	l.accepted = l.accepted || !admin // a publisher waits for the answer
 	l.core.Open(now, c, door, peer)
 	return 0
 }

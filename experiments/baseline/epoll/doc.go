@@ -27,7 +27,8 @@
 //
 // A loop that has just accepted rests for 200 us before it looks again, so that
 // connections and their first requests come together: what a minimum wait is to
-// io_uring. At any other time each event ends a wait.
+// io_uring. So does a loaded one (comet/pace). At any other time each event ends a
+// wait.
 //
 // System calls that cannot sleep are made without telling the Go scheduler; the
 // wait does tell it, so that collections need not wait for a sleeping loop.

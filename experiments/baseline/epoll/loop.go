@@ -154,8 +154,8 @@ func (l *loop) run() {
 		now = l.clock.now()
 		l.pace.Wait()
 		l.pace.Took(n)
-		l.pace.Judge(now, l.core.Answered())
 		l.dispatch(now, n)
+		l.pace.Judge(now, l.core.Answered())
 		timeout, slept = l.turn(now, n)
 	}
 	l.closeAll()
