@@ -95,8 +95,8 @@ func (o TurnOptions) Threads() int {
 func (o TurnOptions) writes() bool { return o.Way == TurnWrite || o.Way == TurnWriteRest }
 
 // ServeTurns holds connections and answers the admin requests of a load: push
-// and broadcast send a message to all, info tells how many are held. It ends with
-// the context, or when a loop fails.
+// and broadcast send a message to all, info tells how many wait for one. It ends
+// with the context, or when a loop fails.
 func ServeTurns(ctx context.Context, o TurnOptions) error {
 	if !slices.Contains(Turns, o.Way) {
 		return fmt.Errorf("%q is none of %s", o.Way, strings.Join(Turns, " "))
@@ -242,20 +242,19 @@ func (s *turnServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	content := r.URL.Query().Get("content")
-	if r.URL.Path == "/push" || r.URL.Path == "/broadcast" {
-		if err := s.await(); err != nil {
-			http.Error(w, err.Error(), http.StatusServiceUnavailable)
-			return
-		}
-	}
 	switch r.URL.Path {
 	case "/info":
 		fmt.Fprintf(w, "{\"version\": \"floor\", \"channels\": 1, \"subscribers\": %d, \"loops\": %d}\n", s.waiting(), len(s.loops))
 	case "/push":
-		s.send(w, s.object(wire.KindData, content), `{"type":"ok"}`+"\n")
+		if s.await(w) {
+			s.send(w, s.object(wire.KindData, content), `{"type":"ok"}`+"\n")
+		}
 	case "/broadcast":
 		if s.stream {
 			http.Error(w, "the floor of streams knows pushes alone", http.StatusNotImplemented)
+			return
+		}
+		if !s.await(w) {
 			return
 		}
 		b := append([]byte{'['}, s.object(wire.KindBroadcast, content)...)
@@ -310,14 +309,15 @@ func (s *turnServer) reply(body []byte) (b []byte) {
 const waitingPatience = 20 * time.Second
 
 // await returns when all connections wait for a message, since nothing is kept for
-// those that come later.
-func (s *turnServer) await() error {
+// those that come later; false where they never do, and the request is refused.
+func (s *turnServer) await(w http.ResponseWriter) bool {
 	for deadline := time.Now().Add(waitingPatience); s.waiting() < s.connections; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			return fmt.Errorf("%d of %d wait for a message", s.waiting(), s.connections)
+			http.Error(w, fmt.Sprintf("%d of %d wait for a message", s.waiting(), s.connections), http.StatusServiceUnavailable)
+			return false
 		}
 	}
-	return nil
+	return true
 }
 
 // send has all loops send the reply, the same bytes as the server's.

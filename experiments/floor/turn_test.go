@@ -3,12 +3,13 @@ package floor
 import (
 	"context"
 	"net"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"c1000k/experiments/load"
-	held "c1000k/experiments/process"
+	processes "c1000k/experiments/process"
 	"c1000k/uring"
 )
 
@@ -93,12 +94,11 @@ func TestTurnsWaitForPolls(t *testing.T) {
 	}
 	for _, way := range Turns {
 		t.Run(way, func(t *testing.T) {
-			t.Parallel()
 			const conns = 20
 			o := TurnOptions{Connections: conns, Loops: 2, Way: way}
 			g := holdTurns(t, &o)
-			waiting := held.Subscribers(o.Admin)
-			if _, err := held.AwaitHeld(t.Context(), conns, waiting); err != nil {
+			waiting := processes.Subscribers(o.Admin)
+			if _, err := processes.AwaitHeld(t.Context(), conns, waiting); err != nil {
 				t.Fatal(err)
 			}
 			for range 2 {
@@ -113,9 +113,32 @@ func TestTurnsWaitForPolls(t *testing.T) {
 				if _, err := g.Repoll(t.Context()); err != nil {
 					t.Fatal(err)
 				}
-				if _, err := held.AwaitHeld(t.Context(), conns, waiting); err != nil {
+				if _, err := processes.AwaitHeld(t.Context(), conns, waiting); err != nil {
 					t.Fatal(err)
 				}
+			}
+			g.Withhold()
+			if _, err := g.Push(t.Context(), load.PushOptions{Count: 1, Admin: o.Admin}, nil); err != nil {
+				t.Fatal(err)
+			}
+			answered := make(chan error, 1)
+			go func() {
+				r, err := http.Get("http://" + o.Admin + "/push?content=x")
+				if err == nil {
+					err = r.Body.Close()
+				}
+				answered <- err
+			}()
+			select {
+			case err := <-answered:
+				t.Errorf("a message went out while nobody waits for one: %v", err)
+			case <-time.After(50 * time.Millisecond):
+			}
+			if _, err := g.Repoll(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-answered; err != nil {
+				t.Error(err)
 			}
 		})
 	}

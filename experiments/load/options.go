@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"runtime"
 
+	"c1000k/comet/slack"
 	"c1000k/experiments/fdtable"
 	"c1000k/experiments/load/rawnet"
 )
@@ -113,7 +113,7 @@ func (o Options) plan() (layout, error) {
 	if o.Connections+tableReserve <= soft {
 		n := o.Reactors
 		if n == 0 {
-			n = runtime.NumCPU()
+			n = slack.Processors()
 		}
 		return layout{reactors: n, capacity: (o.Connections + n - 1) / n}, nil
 	}
