@@ -35,10 +35,12 @@ type Header struct {
 	Settings
 	LeftOut []string `json:"left_out,omitempty"`
 	// Hypotheses are those of the switches as they were when the run began.
-	Hypotheses    []Hypothesis       `json:"hypotheses"`
-	ServerHash    string             `json:"server_sha256"`
-	PlantedHash   string             `json:"planted_server_sha256,omitempty"`
-	ProgramHash   string             `json:"experiment_sha256"`
+	Hypotheses  []Hypothesis `json:"hypotheses"`
+	ServerHash  string       `json:"server_sha256"`
+	PlantedHash string       `json:"planted_server_sha256,omitempty"`
+	ProgramHash string       `json:"experiment_sha256"`
+	// Configs are the files of settings that subjects name, as they were.
+	Configs       map[string]string  `json:"configs,omitempty"`
 	ServerCommand []string           `json:"server_command"` // of the first subject, without its doors
 	Environment   sample.Environment `json:"environment"`
 }
@@ -206,6 +208,11 @@ func openLog(dir string, h Header) (*log, error) {
 func (h *Header) same(now Header) error {
 	if was, is := mustJSON(h.Settings), mustJSON(now.Settings); was != is {
 		return fmt.Errorf("the settings were %s and are %s", was, is)
+	}
+	for path, is := range now.Configs {
+		if h.Configs[path] != is {
+			return fmt.Errorf("the settings in %s are others than when the run began", path)
+		}
 	}
 	for _, c := range []struct{ what, was, is string }{
 		{"server", h.ServerHash, now.ServerHash},

@@ -164,6 +164,7 @@ func TestLog(t *testing.T) {
 		"the settings were": func(h *Header) { h.Rounds = []int{9} },
 		"server is another": func(h *Header) { h.ServerHash = "x" },
 		"kernel is another": func(h *Header) { h.Environment.Kernel = "x" },
+		"a.toml are others": func(h *Header) { h.Configs = map[string]string{"a.toml": "loops = 3"} },
 	} {
 		h := d.Header
 		change(&h)

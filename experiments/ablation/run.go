@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -73,6 +74,19 @@ func (o *Options) header() (h Header, err error) {
 		if h.PlantedHash, err = sample.HashFile(o.PlantedServer); err != nil {
 			return h, err
 		}
+	}
+	for _, s := range subjects {
+		if s.Config == "" {
+			continue
+		}
+		text, err := os.ReadFile(s.Config)
+		if err != nil {
+			return h, fmt.Errorf("the settings of %s: %w", s, err)
+		}
+		if h.Configs == nil {
+			h.Configs = map[string]string{}
+		}
+		h.Configs[s.Config] = string(text)
 	}
 	h.ProgramHash, err = sample.HashFile(o.Load[0])
 	return h, err

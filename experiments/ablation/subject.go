@@ -88,7 +88,7 @@ func parseSubject(text string) (s Subject, err error) {
 				return s, fmt.Errorf("%s: want a number from 1 to %d", choice, mostLoops)
 			}
 		case configChoice:
-			s.Config = value
+			s.Config = value // without comma and plus, which part subjects
 		default:
 			s.Choices = append(s.Choices, choice)
 		}

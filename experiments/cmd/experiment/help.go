@@ -56,7 +56,8 @@ comet-plant is there, uring+1us: a microsecond planted in each delivery, which m
   scripts/ablation --sizes 200k,1m --rounds 6,3 --messages-to 200k
                                                          and memory at a million beside it
   experiment ablation --resume results/DIR               what Ctrl-C, or worse, left
-  experiment ablation --again experiments/results/E02    table and figures anew
+  experiment ablation --again experiments/results/E02/18000
+                                                         table and figures anew
 
 A subject that the server refuses at a size is a row with the reason.`,
 	"soak": `
