@@ -118,7 +118,7 @@ func (l *Loop) process(h uint32, r *conn, p []byte) (rest int) {
 	l.reply = l.reply[:0]
 	lim := l.limits(r)
 	closing := false
-	atOnce := l.n.requests - l.everHeld
+	before := l.n.requests
 	l.batchOver = false
 	for len(p) > 0 && r.takes() && !closing && !l.batchOver && len(l.reply) < maxBatchBytes {
 		n, err := wire.Parse(p, lim, &l.req)
@@ -163,7 +163,7 @@ func (l *Loop) process(h uint32, r *conn, p []byte) (rest int) {
 		}
 		l.sendReply(h, r)
 	}
-	if l.n.requests-l.everHeld != atOnce {
+	if l.n.requests != before && r.state != stateHeld {
 		l.answered++
 	}
 	return len(p)

@@ -85,9 +85,7 @@ type Loop struct {
 	channels                               []wire.Channel // of a subscriber that names several; par is one of them in turn
 	room                                   int            // bytes of messages for which the reply to a stream has room still
 
-	// everHeld are the requests that were held, answered the times that input was
-	// answered at once.
-	everHeld, answered uint64
+	answered uint64 // how often input was answered at once
 
 	n      counts
 	shared sharedCounts

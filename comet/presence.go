@@ -42,7 +42,6 @@ func (l *Loop) psub(h uint32, r *conn) (stay bool) {
 	l.watchers = append(l.watchers, h)
 	l.svc.watching.Or(1 << l.id)
 	l.setState(r, stateHeld)
-	l.everHeld++
 	r.wants, r.channel = at, 0
 	r.next = l.tick + l.channelTicks
 	keep := r.flags&flagKeepAlive != 0

@@ -128,7 +128,6 @@ func (l *Loop) join(v hub.View, s uint32, next uint64) {
 // false if there was no memory, and it is closing.
 func (l *Loop) hold(h uint32, r *conn) bool {
 	l.setState(r, stateHeld)
-	l.everHeld++
 	l.n.holding++
 	streams := r.mode().Streams()
 	if streams {

@@ -60,115 +60,111 @@ func holdTurns(t *testing.T, o *TurnOptions) *load.Generator {
 	return g
 }
 
-// TestTurns proves of each way of the floor that a load finds every message of a
-// push and of a broadcast right, as those of a server.
-func TestTurns(t *testing.T) {
+// eachWay runs a test of each of these ways of the floor.
+func eachWay(t *testing.T, ways []string, test func(t *testing.T, way string)) {
+	t.Helper()
 	if err := uring.Probe(); err != nil {
 		t.Skipf("no io_uring here: %v", err)
 	}
-	for _, way := range Turns {
-		t.Run(way, func(t *testing.T) {
-			const conns = 200
-			o := TurnOptions{Connections: conns, Loops: 2, Way: way}
-			g := holdTurns(t, &o)
-			for range 3 {
-				r, err := g.Push(t.Context(), load.PushOptions{Count: 1, Admin: o.Admin}, nil)
-				if err != nil || !r.Clean() || r.Delivered != conns {
-					t.Fatalf("push: %v, %+v", err, r)
-				}
-			}
-			b, err := g.Broadcast(t.Context(), load.BroadcastOptions{Count: 2, Admin: o.Admin}, nil)
-			if err != nil || !b.Clean() || b.Rounds[1].Delivered != conns {
-				t.Fatalf("broadcast: %v, %+v", err, b)
-			}
-		})
+	for _, way := range ways {
+		t.Run(way, func(t *testing.T) { test(t, way) })
 	}
+}
+
+// TestTurns proves of each way of the floor that a load finds every message of a
+// push and of a broadcast right, as those of a server.
+func TestTurns(t *testing.T) {
+	eachWay(t, Turns, func(t *testing.T, way string) {
+		const conns = 200
+		o := TurnOptions{Connections: conns, Loops: 2, Way: way}
+		g := holdTurns(t, &o)
+		for range 3 {
+			r, err := g.Push(t.Context(), load.PushOptions{Count: 1, Admin: o.Admin}, nil)
+			if err != nil || !r.Clean() || r.Delivered != conns {
+				t.Fatalf("push: %v, %+v", err, r)
+			}
+		}
+		b, err := g.Broadcast(t.Context(), load.BroadcastOptions{Count: 2, Admin: o.Admin}, nil)
+		if err != nil || !b.Clean() || b.Rounds[1].Delivered != conns {
+			t.Fatalf("broadcast: %v, %+v", err, b)
+		}
+	})
 }
 
 // TestTurnsWaitForPolls proves of each way of the floor that a connection whose poll
 // is kept back does not count as one that waits, and that no message goes out until
 // it does.
 func TestTurnsWaitForPolls(t *testing.T) {
-	if err := uring.Probe(); err != nil {
-		t.Skipf("no io_uring here: %v", err)
-	}
-	for _, way := range Turns {
-		t.Run(way, func(t *testing.T) {
-			const conns = 20
-			o := TurnOptions{Connections: conns, Loops: 2, Way: way}
-			g := holdTurns(t, &o)
-			waiting := processes.Subscribers(o.Admin)
-			if _, err := processes.AwaitHeld(t.Context(), conns, waiting); err != nil {
-				t.Fatal(err)
-			}
-			for range 2 {
-				g.Withhold()
-				r, err := g.Push(t.Context(), load.PushOptions{Count: 1, Admin: o.Admin}, nil)
-				if err != nil || !r.Clean() {
-					t.Fatalf("push: %v, %+v", err, r)
-				}
-				if n, err := waiting(t.Context()); err != nil || n != 0 {
-					t.Errorf("%d wait, though none has polled: %v", n, err)
-				}
-				if _, err := g.Repoll(t.Context()); err != nil {
-					t.Fatal(err)
-				}
-				if _, err := processes.AwaitHeld(t.Context(), conns, waiting); err != nil {
-					t.Fatal(err)
-				}
-			}
+	eachWay(t, Turns, func(t *testing.T, way string) {
+		const conns = 20
+		o := TurnOptions{Connections: conns, Loops: 2, Way: way}
+		g := holdTurns(t, &o)
+		waiting := processes.Subscribers(o.Admin)
+		if _, err := processes.AwaitHeld(t.Context(), conns, waiting); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
 			g.Withhold()
-			if _, err := g.Push(t.Context(), load.PushOptions{Count: 1, Admin: o.Admin}, nil); err != nil {
-				t.Fatal(err)
+			r, err := g.Push(t.Context(), load.PushOptions{Count: 1, Admin: o.Admin}, nil)
+			if err != nil || !r.Clean() {
+				t.Fatalf("push: %v, %+v", err, r)
 			}
-			answered := make(chan error, 1)
-			go func() {
-				r, err := http.Get("http://" + o.Admin + "/push?content=x")
-				if err == nil {
-					err = r.Body.Close()
-				}
-				answered <- err
-			}()
-			select {
-			case err := <-answered:
-				t.Errorf("a message went out while nobody waits for one: %v", err)
-			case <-time.After(50 * time.Millisecond):
+			if n, err := waiting(t.Context()); err != nil || n != 0 {
+				t.Errorf("%d wait, though none has polled: %v", n, err)
 			}
 			if _, err := g.Repoll(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			if err := <-answered; err != nil {
-				t.Error(err)
+			if _, err := processes.AwaitHeld(t.Context(), conns, waiting); err != nil {
+				t.Fatal(err)
 			}
-		})
-	}
+		}
+		g.Withhold()
+		if _, err := g.Push(t.Context(), load.PushOptions{Count: 1, Admin: o.Admin}, nil); err != nil {
+			t.Fatal(err)
+		}
+		answered := make(chan error, 1)
+		go func() {
+			r, err := http.Get("http://" + o.Admin + "/push?content=x")
+			if err == nil {
+				err = r.Body.Close()
+			}
+			answered <- err
+		}()
+		select {
+		case err := <-answered:
+			t.Errorf("a message went out while nobody waits for one: %v", err)
+		case <-time.After(50 * time.Millisecond):
+		}
+		if _, err := g.Repoll(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-answered; err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // TestSends proves of each way of the floor of streams that a load of streams
 // finds every message right, the first with its head and those without.
 func TestSends(t *testing.T) {
-	if err := uring.Probe(); err != nil {
-		t.Skipf("no io_uring here: %v", err)
-	}
-	for _, way := range Sends {
-		t.Run(way, func(t *testing.T) {
-			const conns, pushes = 200, 3
-			o := TurnOptions{Connections: conns, Loops: 2, Way: way, Stream: true}
-			g := holdTurns(t, &o)
-			for range pushes {
-				r, err := g.Push(t.Context(), load.PushOptions{Count: 1, Admin: o.Admin}, nil)
-				if err != nil || !r.Clean() || r.Delivered != conns {
-					t.Fatalf("push: %v, %+v", err, r)
-				}
+	eachWay(t, Sends, func(t *testing.T, way string) {
+		const conns, pushes = 200, 3
+		o := TurnOptions{Connections: conns, Loops: 2, Way: way, Stream: true}
+		g := holdTurns(t, &o)
+		for range pushes {
+			r, err := g.Push(t.Context(), load.PushOptions{Count: 1, Admin: o.Admin}, nil)
+			if err != nil || !r.Clean() || r.Delivered != conns {
+				t.Fatalf("push: %v, %+v", err, r)
 			}
-			if c := g.Counts(); c.Polls != conns || c.Messages != pushes*conns {
-				t.Errorf("%d requests for %d streams, %d messages", c.Polls, conns, c.Messages)
-			}
-			if b, err := g.Broadcast(t.Context(), load.BroadcastOptions{Count: 1, Admin: o.Admin}, nil); err == nil {
-				t.Errorf("a broadcast was not refused: %+v", b)
-			}
-		})
-	}
+		}
+		if c := g.Counts(); c.Polls != conns || c.Messages != pushes*conns {
+			t.Errorf("%d requests for %d streams, %d messages", c.Polls, conns, c.Messages)
+		}
+		if b, err := g.Broadcast(t.Context(), load.BroadcastOptions{Count: 1, Admin: o.Admin}, nil); err == nil {
+			t.Errorf("a broadcast was not refused: %+v", b)
+		}
+	})
 }
 
 // TestTurnsRefuse proves that what cannot be served is refused with the reason.

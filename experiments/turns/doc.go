@@ -4,11 +4,11 @@
 //
 // A cell is a fresh server with a fresh load. It holds its connections, gets some
 // messages unmeasured and then the measured ones, one after the other: each goes
-// out when the server has read the next polls of all. The server's CPU from before the first to after
-// the last, by the sum over its threads, divided by the deliveries is the cell's
-// figure; what asks the server whether it has read them is in it, a request or two a
-// message. Cells follow each other in rounds, forwards and backwards in turn, so
-// that what drifts falls on all; the round is the repetition.
+// out when the server has read the next polls of all. The server's CPU from before
+// the first to after the last, by the sum over its threads, divided by the deliveries
+// is the cell's figure; what asks the server whether it has read them is in it, a
+// request or two a message. Cells follow each other in rounds, forwards and backwards
+// in turn, so that what drifts falls on all; the round is the repetition.
 //
 // The floor of a round is the cheapest of the bare loops of package floor, which
 // send the same bytes to as many sockets and know nothing of them. Which of them
