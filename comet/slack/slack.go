@@ -12,9 +12,9 @@
 //
 // What that changes: a thread that finds all rights held by others in the kernel waits
 // for one until the monitor looks. So the loops have a right each, and there are some
-// for what else runs (see Loops), unless there are more loops than processors: those
-// share what rights there are, since a kernel that has to choose among all of them makes
-// a broadcast dearer, and the monitor looks more often. A loop's
+// for what else runs (see Rights). Where more loops than processors may run at a time
+// they share what rights there are (see Loops), since a kernel that has to choose among
+// all of them makes a broadcast dearer, and the monitor looks more often. A loop's
 // thread sets its own slack back, since its waits are what it would delay.
 package slack
 
@@ -30,8 +30,8 @@ import (
 const (
 	// monitor is the slack of all threads but loops.
 	monitor = 4 * time.Millisecond
-	// monitorOfMany is the same where there are more loops than processors, and some
-	// wait for a right.
+	// monitorOfMany is the same where more loops than processors may run at a time,
+	// and some wait for a right.
 	monitorOfMany = 200 * time.Microsecond
 	// usual is the kernel's own, which loops have.
 	usual = 50 * time.Microsecond
@@ -42,10 +42,11 @@ const (
 )
 
 // Process has the process begin anew, with the same arguments and environment, with
-// threads whose sleeps may last longer, as is good for so many loops. Call it before
+// threads whose sleeps may last longer, as is good where so many loops run at a time.
+// Call it before
 // anything is opened or said. It does nothing where the process has begun so, and where
 // that cannot be had: it is a saving, no need.
-func Process(loops int) {
+func Process(running int) {
 	runtime.LockOSThread() // slack is a thread's, and so is what is read of it here
 	defer runtime.UnlockOSThread()
 	if os.Getenv(anew) != "" {
@@ -53,7 +54,7 @@ func Process(loops int) {
 		return
 	}
 	want := monitor
-	if loops > processors {
+	if running > processors {
 		want = monitorOfMany
 	}
 	if of() >= want {
@@ -97,8 +98,9 @@ var processors = runtime.GOMAXPROCS(0)
 // Processors is how many processors the process may use: GOMAXPROCS as it began.
 func Processors() int { return processors }
 
-// Loops prepares the Go runtime for so many loops, before they start. Where there are
-// processors for all, none waits for the right to run Go code.
+// Loops prepares the Go runtime for so many loops which all may run at a time, before
+// they start. Where there are processors for all, none waits for the right to run Go
+// code.
 func Loops(n int) {
 	if n <= processors {
 		Rights(n)

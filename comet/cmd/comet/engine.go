@@ -161,15 +161,10 @@ func (o *options) engineOptions() comet.EngineOptions {
 	}
 }
 
-// loops is how many threads the engine will have; where that cannot be said, which the
-// engine will explain, one a processor.
-func (c choice) loops(o *options) int {
-	switch {
-	case c.name == "epoll":
-		if n, err := epoll.Loops(o.engineOptions(), o.listeners); err == nil {
-			return n
-		}
-	case c.name == "uring" && o.loops > 0:
+// running is how many loops of the engine may run at a time: epoll's take turns where
+// they are more than the processors.
+func (c choice) running(o *options) int {
+	if c.name == "uring" && o.loops > 0 {
 		return o.loops
 	}
 	return slack.Processors()

@@ -42,9 +42,9 @@ func refuseListen(format string, a ...any) error {
 	return refusal{fmt.Errorf(format, a...), exitListen}
 }
 
-// begin may have the process begin anew, as is good for so many loops. Only main knows
-// that what it is in is this program.
-var begin = func(loops int) {}
+// begin may have the process begin anew, as is good where so many loops run at a time.
+// Only main knows that what it is in is this program.
+var begin = func(running int) {}
 
 func main() {
 	begin = slack.Process

@@ -38,7 +38,7 @@ func serve(in inputs, o *options, signals <-chan os.Signal, log logger) error {
 	if err != nil {
 		return err
 	}
-	begin(choice.loops(o))
+	begin(choice.running(o))
 	for _, d := range o.sources.doubtful(o.flags) {
 		log.Warn("a variable of the environment is no setting", "variable", d.Name, "nearest", d.Value)
 	}

@@ -66,12 +66,6 @@ func Probe(maxConns, listeners int) error {
 	return p.probe(maxConns)
 }
 
-// Loops is how many loops an engine of these options has, beside so many listeners.
-func Loops(o comet.EngineOptions, listeners int) (int, error) {
-	p, err := makePlan(o, listeners)
-	return len(p.capacities), err
-}
-
 // Start begins to accept, and returns when every loop runs or with the reason
 // why one does not; then nothing is left running. It is called once.
 func (e *Engine) Start(listeners []comet.Listener) error {
@@ -89,7 +83,7 @@ func (e *Engine) Start(listeners []comet.Listener) error {
 	if err = e.plan.probe(e.options.MaxConns); err != nil {
 		return err
 	}
-	timerslack.Loops(len(e.plan.capacities))
+	timerslack.Rights(len(e.plan.capacities)) // share says which of them run
 	err = e.build(listeners)
 	if err == nil {
 		err = e.launch(listeners)
@@ -107,6 +101,7 @@ func (e *Engine) build(listeners []comet.Listener) error {
 	limits := append([]int32(nil), e.plan.capacities...)
 	limits[0] -= e.plan.reserve
 	e.gate = newGate(limits, e.plan.width, func(i int) { ring(e.wakes[i]) })
+	share := newShare(len(e.plan.capacities), timerslack.Processors())
 	clock := clock{start: time.Now()}
 	for i, capacity := range e.plan.capacities {
 		wake, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
@@ -127,7 +122,7 @@ func (e *Engine) build(listeners []comet.Listener) error {
 			slots.unmap()
 			return fmt.Errorf("epoll: loop %d: %w", i, err)
 		}
-		l := &loop{number: i, level: e.options.LevelTriggered, core: core, clock: clock, gate: e.gate, stop: &e.stop, paused: &e.paused, slots: slots}
+		l := &loop{number: i, level: e.options.LevelTriggered, core: core, clock: clock, gate: e.gate, share: share, stop: &e.stop, paused: &e.paused, slots: slots}
 		l.listeners = acceptor{capacity: capacity, retryAt: comet.NoDeadline}
 		if i == 0 {
 			l.listeners.reserve = e.plan.reserve
@@ -299,6 +294,9 @@ func (e *Engine) loopLines() []string {
 	}
 	if e.plan.width < len(e.plan.capacities) {
 		lines = append(lines, fmt.Sprintf("%d loops accept at a time; as one fills the emptiest other takes over", e.plan.width))
+	}
+	if running := timerslack.Processors(); running < len(e.plan.capacities) {
+		lines = append(lines, fmt.Sprintf("%d loops run at a time, one a processor; with more to do than that they take turns", running))
 	}
 	return lines
 }

@@ -2,6 +2,7 @@ package epoll
 
 import (
 	"math"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -76,6 +77,22 @@ func hasNanoseconds(epfd int) bool {
 	_, _, errno := unix.Syscall6(unix.SYS_EPOLL_PWAIT2, uintptr(epfd),
 		uintptr(unsafe.Pointer(&event)), 1, uintptr(unsafe.Pointer(&zero)), 0, 0)
 	return errno == 0 || errno == unix.EINTR
+}
+
+// The operations of futex(2) on words that no other process sees; package unix has none.
+const (
+	futexWaitPrivate = 0 | 128
+	futexWakePrivate = 1 | 128
+)
+
+// futexWait sleeps while word is value; it may come back early. The scheduler is told.
+func futexWait(word *atomic.Uint32, value uint32) {
+	unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), futexWaitPrivate, uintptr(value), 0, 0, 0)
+}
+
+// futexWake ends the sleep of who waits with word.
+func futexWake(word *atomic.Uint32) {
+	unix.RawSyscall(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), futexWakePrivate, 1)
 }
 
 // control adds, changes or removes what epfd watches.

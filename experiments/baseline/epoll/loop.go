@@ -41,6 +41,7 @@ type loop struct {
 	core   comet.Core
 	clock  clock
 	gate   *gate        // shared
+	share  *share       // shared; nil where all run at a time
 	stop   *atomic.Bool // shared
 	paused *atomic.Bool // shared: nothing more is accepted
 	wakes  []int        // the eventfd of each loop, open in every table
@@ -56,7 +57,9 @@ type loop struct {
 	gather  []byte // where the pieces of a short message are put together
 	partial map[comet.Conn]*rest
 
-	accepted bool // connections in this turn
+	accepted bool  // connections in this turn
+	place    place // among the loops that run
+	since    int64 // it has had it, as the clock has it
 	pace     pace.Pace
 
 	listeners acceptor
@@ -120,21 +123,14 @@ func (l *loop) open() error {
 // run is the loop. It returns when stop is set, with every connection closed.
 func (l *loop) run() {
 	timerslack.Loop()
+	l.take()
 	now := l.clock.now()
 	l.enter()
 	l.listenAdmin()
 	timeout, slept := l.turn(now, 0)
 	for {
-		n, errno := 0, unix.Errno(0)
-		if timeout != 0 && (l.accepted || l.pace.Loaded) {
-			pause(lull)
-			l.counters.now[statLulls]++
-			n, errno = l.waiter.wait(l.epfd, l.events[:], 0)
-		}
+		n, errno := l.await(timeout)
 		l.accepted = false
-		if n == 0 && errno == 0 {
-			n, errno = l.waiter.wait(l.epfd, l.events[:], timeout)
-		}
 		if errno == unix.EINTR { // an empty turn
 			l.counters.now[statInterrupted]++
 		} else if errno != 0 {
@@ -146,11 +142,6 @@ func (l *loop) run() {
 		if l.stop.Load() {
 			break
 		}
-		if timeout == 0 {
-			l.counters.now[statPolls]++
-		} else {
-			l.counters.now[statWaits]++
-		}
 		now = l.clock.now()
 		l.pace.Wait()
 		l.pace.Took(n)
@@ -159,6 +150,51 @@ func (l *loop) run() {
 		timeout, slept = l.turn(now, n)
 	}
 	l.closeAll()
+	l.give()
+}
+
+// take takes a place among the loops that run.
+func (l *loop) take() {
+	if l.share == nil {
+		return
+	}
+	if l.share.take(&l.place) {
+		l.counters.now[statShareWaits]++
+	}
+	l.since = l.clock.now()
+}
+
+// give gives it up.
+func (l *loop) give() {
+	if l.share != nil {
+		l.share.give()
+	}
+}
+
+// await waits for events, until timeoutNs have passed, without a place where it may
+// sleep. A loop that does not wait, but has been at work for long, lets others go first.
+func (l *loop) await(timeoutNs int64) (n int, errno unix.Errno) {
+	if timeoutNs == 0 {
+		if l.share != nil && l.share.wanted() && l.clock.now()-l.since >= int64(quantum) {
+			l.counters.now[statShareYields]++
+			l.give()
+			l.take()
+		}
+		l.counters.now[statPolls]++
+		return l.waiter.wait(l.epfd, l.events[:], 0)
+	}
+	l.give()
+	if l.accepted || l.pace.Loaded {
+		pause(lull)
+		l.counters.now[statLulls]++
+		n, errno = l.waiter.wait(l.epfd, l.events[:], 0)
+	}
+	if n == 0 && errno == 0 {
+		n, errno = l.waiter.wait(l.epfd, l.events[:], timeoutNs)
+	}
+	l.counters.now[statWaits]++
+	l.take()
+	return n, errno
 }
 
 // dispatch hands n events to the core. Connections come before listeners: a

@@ -29,6 +29,8 @@ const (
 	statStale                // events for a connection that was gone
 	statConnControls         // epoll_ctl calls for connections: added, and changed
 	statInterrupted          // waits ended by a signal
+	statShareWaits           // waits for a processor that other loops had
+	statShareYields          // times others that waited for it went first
 	statCount
 )
 
@@ -36,6 +38,7 @@ const (
 var statNames = [statCount]string{
 	"waits", "lulls", "polls", "events", "accepts", "accept_eagain", "accept_errors", "accept_refused", "accept_paused", "sweeps",
 	"reads", "eagain", "writes", "write_eagain", "partial_sends", "wakes_sent", "wakes", "closes", "stale_events", "conn_epoll_ctls", "eintr",
+	"share_waits", "share_yields",
 }
 
 // counters are counted by the loop without locks and shown to others once a
