@@ -30,8 +30,8 @@ import (
 const (
 	// monitor is the slack of all threads but loops.
 	monitor = 4 * time.Millisecond
-	// monitorOfMany is the same where more loops than processors may run at a time,
-	// and some wait for a right.
+	// monitorOfMany is the same where more loops than processors may run at a time, and
+	// some wait for a right.
 	monitorOfMany = 200 * time.Microsecond
 	// usual is the kernel's own, which loops have.
 	usual = 50 * time.Microsecond
@@ -89,10 +89,12 @@ func Start(d time.Duration, start func() error) error {
 }
 
 // beside is how many threads may run Go code beside the loops without waiting for a
-// right: the collector's, the debug door's, who starts and stops.
+// right: the collector's, the debug door's, who starts and stops. The collector takes
+// a quarter of all rights while it marks, those of loops that sleep among them; a
+// server's heap is a few megabytes.
 const beside = 4
 
-// processors is what the process may use, before Loops was called.
+// processors is what the process may use, before rights were added.
 var processors = runtime.GOMAXPROCS(0)
 
 // Processors is how many processors the process may use: GOMAXPROCS as it began.

@@ -15,10 +15,9 @@ import (
 // socket address here and an error value there.
 //
 // Those that never wait go by RawSyscall. It does not tell the Go scheduler,
-// which saves about 50 ns each way and, with more loops than processors, keeps
-// the scheduler from giving the processor away in mid-batch. None of them may
-// therefore sleep: every socket is non-blocking. The one call that waits goes by
-// Syscall6, or a waiting loop would hold up every collection.
+// which saves about 50 ns each way. None of them may therefore sleep: every socket
+// is non-blocking. Those that wait, for events, for time or for a place to run, go
+// by Syscall, or a waiting loop would hold up every collection.
 
 // wait waits on epoll descriptor epfd for events until timeout_ns nanoseconds
 // have passed; 0 does not wait, a negative one waits without end.

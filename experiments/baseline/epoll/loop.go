@@ -14,9 +14,10 @@ import (
 )
 
 const (
-	// eventBatch is the most events of one wait: enough that ten thousand
-	// ready connections cost few waits.
-	eventBatch = 512
+	// eventBatch is the most events of one wait: enough that a wait costs little of
+	// what they do, and few enough that a turn, which others wait for where loops
+	// share the processors, is well below a millisecond.
+	eventBatch = 128
 	// readBufferBytes is the most that one read takes: a whole request line
 	// with its headers. The core keeps what a client sends ahead of its reply
 	// until it says stop, so this bounds what a hostile one can have kept.
@@ -129,15 +130,12 @@ func (l *loop) run() {
 	l.listenAdmin()
 	timeout, slept := l.turn(now, 0)
 	for {
-		n, errno := l.await(timeout)
+		n, errno := l.await(timeout, slept)
 		l.accepted = false
 		if errno == unix.EINTR { // an empty turn
 			l.counters.now[statInterrupted]++
 		} else if errno != 0 {
 			panic(fmt.Sprintf("epoll: loop %d: waiting on descriptor %d: %v", l.number, l.epfd, errno))
-		}
-		if slept {
-			l.core.Awake()
 		}
 		if l.stop.Load() {
 			break
@@ -173,8 +171,13 @@ func (l *loop) give() {
 
 // await waits for events, until timeoutNs have passed, without a place where it may
 // sleep. A loop that does not wait, but has been at work for long, lets others go first.
-func (l *loop) await(timeoutNs int64) (n int, errno unix.Errno) {
+// Where the core knows that the loop sleeps, slept, it is told of the end before the loop
+// waits for a place: who has something for it would ring in vain else.
+func (l *loop) await(timeoutNs int64, slept bool) (n int, errno unix.Errno) {
 	if timeoutNs == 0 {
+		if slept {
+			l.core.Awake()
+		}
 		if l.share != nil && l.share.wanted() && l.clock.now()-l.since >= int64(quantum) {
 			l.counters.now[statShareYields]++
 			l.give()
@@ -193,6 +196,9 @@ func (l *loop) await(timeoutNs int64) (n int, errno unix.Errno) {
 		n, errno = l.waiter.wait(l.epfd, l.events[:], timeoutNs)
 	}
 	l.counters.now[statWaits]++
+	if slept {
+		l.core.Awake()
+	}
 	l.take()
 	return n, errno
 }

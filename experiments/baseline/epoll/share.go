@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// quantum is how long a loop with more to do goes on while others wait for a place. A
-// turn is about as long under load, and to change over costs some microseconds.
+// quantum is how long a loop with more to do goes on, at the least, while others wait for
+// a place: it finishes the turn in which that is over. To change over costs some
+// microseconds.
 const quantum = 200 * time.Microsecond
 
 // share lets as many loops run at a time as there are processors, where there are more
@@ -17,7 +18,7 @@ const quantum = 200 * time.Microsecond
 // many kernels, and each turn is preceded by a choice among all loops. Left to the Go
 // scheduler, with a right to run for each processor, it keeps that right for 10 ms, so
 // that a ping to one of six busy loops took 30 ms at the 99th percentile. Here a loop
-// goes on for a quantum, and then those that wait go first, in the order in which they
+// goes on for a quantum and the rest of a turn, and then those that wait go first, in the order in which they
 // came.
 //
 // A loop has its place from when it comes out of a wait until it goes into the next, and
