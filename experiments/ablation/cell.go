@@ -214,8 +214,14 @@ func (c *cell) hold(ctx context.Context) error {
 	return err
 }
 
-// open measures the opening, until the server has taken every first poll.
+// open measures the opening, until the server has taken every first poll. Where
+// tokens are asked for, channels are signed before.
 func (c *cell) open(ctx context.Context) (err error) {
+	if c.subject.Tokens {
+		if _, err := c.Load.Sign(ctx, c.Doors.AdminAddr(), c.size, nil); err != nil {
+			return err
+		}
+	}
 	if c.meters, err = c.Meters(); err != nil {
 		return err
 	}

@@ -17,15 +17,18 @@ var engines = []string{"uring", "epoll", "gonet"}
 //	uring:accept=single,batch=1
 //	epoll:loops=6
 //	uring:config=all.toml
+//	uring:tokens=on
 //	uring+1us
 //
-// loops=N and config=FILE are the server's flags; what follows a plus is a planted
-// cost a delivery.
+// loops=N and config=FILE are the server's flags; with tokens=on the server asks for
+// each channel's token, and the load shows it; what follows a plus is a planted cost a
+// delivery.
 type Subject struct {
 	Engine  string
 	Choices []string // of the engine, NAME=VALUE
 	Loops   int      // 0 leaves it to the server
 	Config  string   // a file of the server's settings; empty: none
+	Tokens  bool
 	Spin    time.Duration
 	Planted bool // a server with planted costs, be the cost 0
 }
@@ -34,6 +37,7 @@ type Subject struct {
 const (
 	loopsChoice  = "loops"
 	configChoice = "config"
+	tokensChoice = "tokens"
 )
 
 // ParseSubjects reads subjects from words parted by commas: a word that begins with
@@ -89,6 +93,10 @@ func parseSubject(text string) (s Subject, err error) {
 			}
 		case configChoice:
 			s.Config = value // without comma and plus, which part subjects
+		case tokensChoice:
+			if s.Tokens = value == "on"; !s.Tokens {
+				return s, fmt.Errorf("%s: want on", choice)
+			}
 		default:
 			s.Choices = append(s.Choices, choice)
 		}
@@ -105,6 +113,9 @@ func (s Subject) String() string {
 	}
 	if s.Config != "" {
 		choices = append(choices, configChoice+"="+s.Config)
+	}
+	if s.Tokens {
+		choices = append(choices, tokensChoice+"=on")
 	}
 	if len(choices) > 0 {
 		text += ":" + strings.Join(choices, ",")
@@ -126,6 +137,9 @@ func (s Subject) args() []string {
 	}
 	if s.Config != "" {
 		args = append(args, "--config="+s.Config)
+	}
+	if s.Tokens {
+		args = append(args, "--auth=token")
 	}
 	return args
 }

@@ -14,7 +14,7 @@ import (
 // subjects and choices, that each is written as it is read, and what the server is
 // told of it.
 func TestSubjects(t *testing.T) {
-	list := "uring,uring:recv=multishot,uring:accept=single,recv=multishot,epoll,epoll:trigger=level,loops=6,uring+1us,uring:loops=53,uring+0s,uring:batch=1,config=a/b.toml"
+	list := "uring,uring:recv=multishot,uring:accept=single,recv=multishot,epoll,epoll:trigger=level,loops=6,uring+1us,uring:loops=53,uring+0s,uring:batch=1,config=a/b.toml,uring:config=all.toml,tokens=on"
 	subjects, err := ParseSubjects(strings.Split(list, ","))
 	if err != nil {
 		t.Fatal(err)
@@ -23,7 +23,7 @@ func TestSubjects(t *testing.T) {
 	for _, s := range subjects {
 		texts = append(texts, s.String())
 	}
-	want := []string{"uring", "uring:recv=multishot", "uring:accept=single,recv=multishot", "epoll", "epoll:trigger=level,loops=6", "uring+1us", "uring:loops=53", "uring+0s", "uring:batch=1,config=a/b.toml"}
+	want := []string{"uring", "uring:recv=multishot", "uring:accept=single,recv=multishot", "epoll", "epoll:trigger=level,loops=6", "uring+1us", "uring:loops=53", "uring+0s", "uring:batch=1,config=a/b.toml", "uring:config=all.toml,tokens=on"}
 	if !slices.Equal(texts, want) {
 		t.Errorf("%q", texts)
 	}
@@ -36,12 +36,15 @@ func TestSubjects(t *testing.T) {
 	if args := subjects[8].args(); !slices.Equal(args, []string{"--engine=uring", "--uring=batch=1", "--config=a/b.toml"}) {
 		t.Errorf("%q", args)
 	}
+	if args := subjects[9].args(); !slices.Equal(args, []string{"--engine=uring", "--config=all.toml", "--auth=token"}) || !subjects[9].Tokens || subjects[8].Tokens {
+		t.Errorf("%q", args)
+	}
 	if !subjects[7].Planted || subjects[6].Planted || subjects[5].Spin.Microseconds() != 1 {
 		t.Errorf("%+v", subjects[5:])
 	}
 	for text, says := range map[string]string{
 		"pigeon": "pigeon", "recv=multishot": "no subject", "uring,recv=multishot": "no subject", "uring:recv": "NAME=VALUE", "uring:loops=0": "loops=0",
-		"uring:loops=many": "loops=many", "uring+1h": "+1h", "uring+x": "+x", "uring:=x": "NAME=VALUE",
+		"uring:loops=many": "loops=many", "uring+1h": "+1h", "uring+x": "+x", "uring:=x": "NAME=VALUE", "uring:tokens=off": "want on",
 	} {
 		if _, err := ParseSubjects(strings.Split(text, ",")); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%q: %v", text, err)

@@ -179,6 +179,12 @@ func (c *Client) stop(ctx context.Context) (Event, error) {
 	}
 }
 
+// Sign gets a token for each channel of the first to connections; see Generator.Sign.
+func (c *Client) Sign(ctx context.Context, admin string, to int, progress func(Progress)) (SignResult, error) {
+	e, err := c.Do(ctx, Command{Do: DoSign, Admin: admin, To: to}, progress)
+	return value(e.Sign), err
+}
+
 // Open holds to connections in all; see Generator.Open.
 func (c *Client) Open(ctx context.Context, to int, rate float64, progress func(Progress)) (OpenResult, error) {
 	e, err := c.Do(ctx, Command{Do: DoOpen, To: to, Rate: rate}, progress)

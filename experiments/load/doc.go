@@ -16,6 +16,9 @@
 // ports can bear. Sockets close with a reset and leave no TIME_WAIT, however the
 // process ends.
 //
+// For a server that asks for tokens, channels are signed at the admin door before
+// connections are opened, and each request shows its channel's (32 bytes a channel).
+//
 // # What it checks
 //
 // Every message must have the number that its connection asked for, bear the name

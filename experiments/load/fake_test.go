@@ -34,6 +34,8 @@ type fakeServer struct {
 	earlyHead  bool                                        // send the head when the poll is held
 	dribble    bool                                        // send a byte at a time
 	history    int                                         // messages kept of each channel
+	tokens     bool                                        // front asks for the token that sign gave
+	signing    func(name string) (status int, body string) // what sign answers instead
 	pushStatus int                                         // 0: 200
 	live       func(name string, seq int, m string) string // what a poll gets instead of m
 }
@@ -161,6 +163,9 @@ func fakeObject(typ, name string, seq int, content string) string {
 func (s *fakeServer) front(c net.Conn, r *bufio.Reader, q url.Values) bool {
 	name := q.Get("cname")
 	seq, _ := strconv.Atoi(q.Get("seq"))
+	if s.tokens && q.Get("token") != fakeToken(name) {
+		return false
+	}
 	p := &fakePoll{name: name, reply: make(chan string, 1)}
 	s.mutex.Lock()
 	s.polls++
@@ -225,9 +230,11 @@ func (s *fakeServer) channel(name string) *fakeChannel {
 
 // door serves the admin's requests.
 func (s *fakeServer) door(c net.Conn, path string, q url.Values) bool {
-	status := 200
+	status, body := 200, "ok\n"
 	s.mutex.Lock()
 	switch path {
+	case "/sign":
+		status, body = s.sign(q)
 	case "/push":
 		if s.pushStatus != 0 {
 			status = s.pushStatus
@@ -249,7 +256,7 @@ func (s *fakeServer) door(c net.Conn, path string, q url.Values) bool {
 		ch.waiting = nil
 	}
 	s.mutex.Unlock()
-	_, err := fmt.Fprintf(c, "HTTP/1.1 %d X\r\nContent-Length: 3\r\n\r\nok\n", status)
+	_, err := fmt.Fprintf(c, "HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%s", status, len(body), body)
 	return err == nil
 }
 

@@ -42,6 +42,7 @@ type Generator struct {
 	op          atomic.Pointer[operation]
 	cpu         *sample.CPUMeter
 	operations  uint32
+	tokens      []token  // of each channel, where they were signed
 	numbers     []uint32 // of each channel's next message, where the load gives them: with nchan
 
 	withhold atomic.Bool // no poll follows a reply

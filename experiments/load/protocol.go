@@ -3,6 +3,7 @@ package load
 // What a driver can ask for. Commands are carried out one after the other; "stop"
 // and "quit" are heard meanwhile, unless a further command was sent before them.
 const (
+	DoSign      = "sign"      // To, Admin: get a token for each channel of the first To connections, to show from then on; before open
 	DoOpen      = "open"      // To, Rate: hold To connections in all
 	DoPush      = "push"      // Count, Rate, Seed, Admin: one message to each of Count channels
 	DoBroadcast = "broadcast" // Count, Admin: Count broadcasts, each when the one before has arrived
@@ -43,6 +44,7 @@ type Event struct {
 	Error     string           `json:"error,omitempty"`
 	Ready     *Ready           `json:"ready,omitempty"`
 	Progress  *Progress        `json:"progress,omitempty"`
+	Sign      *SignResult      `json:"sign,omitempty"`
 	Open      *OpenResult      `json:"open,omitempty"`
 	Push      *PushResult      `json:"push,omitempty"`
 	Broadcast *BroadcastResult `json:"broadcast,omitempty"`

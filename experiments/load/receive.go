@@ -41,6 +41,10 @@ func (r *reactor) pollRequest(slot uint32, c *record) []byte {
 	b := append(r.request[:0], r.gen.opts.requestHead()...)
 	putName(b, len(b)-len(seqParameter), c.channel)
 	b = strconv.AppendUint(b, uint64(c.next), 10)
+	if tokens := r.gen.tokens; tokens != nil {
+		b = append(b, tokenParameter...)
+		b = append(b, tokens[c.channel][:]...)
+	}
 	b = append(b, r.gen.pollTail...)
 	r.request = b
 	return b

@@ -130,6 +130,9 @@ func (s *session) carryOut(ctx context.Context, c Command) Event {
 	report := func(p Progress) { s.send(Event{Event: EventProgress, Do: c.Do, Progress: &p}) }
 	var err error
 	switch c.Do {
+	case DoSign:
+		e.Sign = new(SignResult)
+		*e.Sign, err = s.gen.Sign(ctx, c.Admin, c.To, report)
 	case DoOpen:
 		e.Open = new(OpenResult)
 		*e.Open, err = s.gen.Open(ctx, c.To, c.Rate, report)

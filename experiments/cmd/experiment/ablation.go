@@ -18,7 +18,7 @@ const plantedServer = "comet-plant"
 // are empty, so that a run that is gone on with keeps its own.
 type ablationCommand struct {
 	Sizes       []string      `placeholder:"N,..." help:"Held connections, one size after the other. Default 18000."`
-	Subjects    []string      `placeholder:"SUBJECT,..." help:"What is measured: uring, uring:accept=single,batch=1, epoll:loops=6, uring:config=FILE (of the server's settings), uring+1us. The first is what the others are compared with. Default: see below."`
+	Subjects    []string      `placeholder:"SUBJECT,..." help:"What is measured: uring, uring:accept=single,batch=1, epoll:loops=6, uring:config=FILE (of the server's settings), uring:tokens=on (which each subscriber shows), uring+1us. The first is what the others are compared with. Default: see below."`
 	Rounds      []int         `placeholder:"N,..." help:"How often each subject is measured, with fresh processes: one number, or one for each size. Default 6, the least for a claim."`
 	Kind        string        `placeholder:"KIND" help:"broadcast: one message to all channels, of one subscriber each; fanout: one to a channel that all subscribe to. Default broadcast."`
 	Messages    int           `placeholder:"N" help:"Messages measured of each server. Default: as many as make some 200,000 deliveries, 20 at most."`

@@ -131,6 +131,7 @@ func TestUsage(t *testing.T) {
 		{"responsive --ping-rate 0", "--ping-rate"},
 		{"responsive --idle 1ms", "--idle"},
 		{"responsive --broadcasts 0", "--broadcasts"},
+		{"responsive --rounds 0", "--rounds"},
 		{"responsive --port 0", "--port 0: must be 1 to"},
 		{"soak --engines kqueue", "kqueue"},
 		{"soak --connections -3", "--connections -3"},
@@ -316,7 +317,7 @@ func TestRealPeers(t *testing.T) {
 	}
 }
 
-// TestRealAblation proves that real servers are measured with choices, more loops
+// TestRealAblation proves that real servers are measured with choices, more loops, tokens
 // and a planted cost, that a cost of 200 us a delivery is seen as one, that a subject
 // which the server refuses is a row with the reason, that a run of which the end is
 // missing is gone on with, and that all is made anew to the same bytes.
@@ -333,7 +334,7 @@ func TestRealAblation(t *testing.T) {
 		return call(slices.Concat([]string{"ablation"}, programs, args)...)
 	}
 	exit, stdout, stderr := ablation("--sizes", "60", "--rounds", "1", "--messages", "1", "--settle", "100ms", "--results", results,
-		"--subjects", "uring:accept=single,batch=1,uring:no=such,epoll:loops=3,uring+200us")
+		"--subjects", "uring:accept=single,batch=1,uring:no=such,epoll:loops=3,tokens=on,uring+200us")
 	folders, _ := filepath.Glob(filepath.Join(results, "*-ablation"))
 	if exit != exitClean || len(folders) != 1 {
 		t.Fatalf("exit %d, %v\n%s\n%s", exit, folders, stdout, stderr)
