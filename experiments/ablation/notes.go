@@ -114,33 +114,46 @@ func (d *Data) reach(all []comparison, size int) string {
 // cheapestNote names the cheapest in bytes of those whose CPU is near the best.
 func (d *Data) cheapestNote(size int) []string {
 	from := d.cpuSize(size)
-	near := d.cheapest(from, size)
-	if from == 0 || len(near) == 0 {
+	if from == 0 {
+		return nil
+	}
+	near, least := d.cheapest(from, size)
+	if len(near) == 0 {
 		return nil
 	}
 	labels := Labels(d.Subjects)
 	var names []string
-	place := -1
+	first := -1
 	for i, c := range near {
-		names = append(names, fmt.Sprintf("%s (%s B)", labels[c.place], number(c.Median)))
+		names = append(names, fmt.Sprintf("%s (%s; %s B)", labels[c.place], ratio(c.cpu), interval(c.bytes)))
 		if c.place == 0 {
-			place = i
+			first = i
 		}
 	}
-	text := fmt.Sprintf("io_uring subjects whose CPU a delivery with its next poll is within 3 %% of the best of them at %s connections, the cheapest in user + kernel bytes at %s first: %s.",
-		ladder.Grouped(from), ladder.Grouped(size), strings.Join(names, ", "))
+	text := fmt.Sprintf("Choices of io_uring whose CPU a delivery with its next poll, against the first subject's, is within 3 %% of the least (%s, %s) at %s connections, the cheapest in user + kernel bytes at %s first: %s.",
+		labels[least.place], ratio(least.cpu), ladder.Grouped(from), ladder.Grouped(size), strings.Join(names, ", "))
 	switch {
-	case d.Subjects[near[0].place] == d.Subjects[0]:
+	case first == 0:
 		text += fmt.Sprintf(" %s is the cheapest.", theFirst(labels[0]))
-	case place < 0:
+	case first < 0:
 		text += fmt.Sprintf(" %s is not among them.", theFirst(labels[0]))
 	default:
-		text += fmt.Sprintf(" %s takes %s B more than the cheapest.", theFirst(labels[0]), number(near[place].Median-near[0].Median))
-		if !near[0].found() {
+		text += fmt.Sprintf(" %s takes %s B more than the cheapest.", theFirst(labels[0]), number(near[first].bytes.Median-near[0].bytes.Median))
+		if !d.foundBytes(size, near[0].place) {
 			text += " That is no difference found."
 		}
 	}
 	return []string{text}
+}
+
+// foundBytes says whether a subject's bytes were found to differ from the first's.
+func (d *Data) foundBytes(size, place int) bool {
+	for _, c := range d.compare(metricNamed("both"), size) {
+		if c.place == place {
+			return c.found()
+		}
+	}
+	return false
 }
 
 // theFirst begins a sentence with it.

@@ -71,6 +71,39 @@ func TestTable(t *testing.T) {
 	}
 }
 
+// TestCheapest proves what counts as near to the best: ratios of the same round, to
+// the mean where the first subject is measured again; and that a planted cost or a
+// configuration is no choice.
+func TestCheapest(t *testing.T) {
+	for name, test := range map[string]struct {
+		subjects   []string
+		cpu, bytes []float64
+		want, not  []string
+	}{
+		// Against 8 alone, 8.2 would be 1.025; the mean with 8.4 is 8.2.
+		"the mean of A/A": {[]string{"uring", "uring", "uring:batch=1"}, []float64{8, 8.4, 8.2}, []float64{130, 130, 120},
+			[]string{"least (uring:batch=1, 1.000 ["}, nil},
+		"A/A apart": {[]string{"uring", "uring", "uring:batch=1"}, []float64{8, 10, 8.6}, []float64{130, 130, 120},
+			[]string{"uring:batch=1, 0.95", "The first subject, uring, is not among them"}, nil},
+		"no choices": {[]string{"uring", "uring+1us", "uring:config=a.toml", "epoll"}, []float64{8, 4, 4, 4}, []float64{130, 90, 90, 90},
+			[]string{"first: uring (1.000 [1.000, 1.000]; ", "The first subject, uring, is the cheapest"}, []string{"uring+1us (", "a.toml ("}},
+		"not the first engine": {[]string{"epoll", "uring", "uring:batch=1"}, []float64{4, 8, 9}, []float64{130, 130, 120},
+			[]string{"first: uring (2.0", "The first subject, epoll, is not among them"}, []string{"uring:batch=1 (2.", "epoll (1."}},
+	} {
+		text := table(synthetic(6, test.subjects, test.cpu, test.bytes))
+		for _, want := range test.want {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s: %q is not in\n%s", name, want, text)
+			}
+		}
+		for _, not := range test.not {
+			if strings.Contains(text, not) {
+				t.Errorf("%s: %q is in\n%s", name, not, text)
+			}
+		}
+	}
+}
+
 // line is the line of text that begins with start.
 func line(t *testing.T, text, start string) string {
 	t.Helper()

@@ -1,0 +1,104 @@
+package ablation
+
+import (
+	"cmp"
+	"slices"
+
+	"c1000k/experiments/stats"
+)
+
+// nearBest is how near to the least CPU a choice must be to be asked for its bytes.
+const nearBest = 1.03
+
+// choice is an io_uring subject of which the cheapest is looked for. Planted costs,
+// configurations and tokens are no choices of the engine.
+type choice struct {
+	place int
+	// cpu is its CPU a delivery with its next poll, as a ratio to the first subject's
+	// of the same round; where that was measured several times in a round (A/A), to
+	// the mean of these. The first subject's own is 1.
+	cpu   stats.Interval
+	bytes stats.Interval // user + kernel a connection
+}
+
+// cheapest are the choices whose CPU at cpuSize is within 3 % of the least of them,
+// the fewest bytes at size first, and the one that has the least CPU. The first
+// subject stands for those that are the same again.
+func (d *Data) cheapest(cpuSize, size int) (near []choice, least choice) {
+	cpu := metrics[0]
+	base := d.firstOfRounds(cpu, cpuSize)
+	for place, label := range d.Subjects {
+		s, err := parseSubject(label)
+		if err != nil || s.Engine != "uring" || s.Planted || s.Config != "" || s.Tokens || place > 0 && label == d.Subjects[0] {
+			continue
+		}
+		c := choice{place: place, bytes: stats.Bootstrap(d.values(metricNamed("both"), d.at(size, place)), seed)}
+		c.cpu = stats.Bootstrap(d.ratiosTo(base, cpu, d.at(cpuSize, place)), seed)
+		if place == 0 && c.cpu.N > 0 {
+			c.cpu.Median, c.cpu.Low, c.cpu.High = 1, 1, 1
+		}
+		if c.cpu.N > 0 {
+			near = append(near, c)
+		}
+	}
+	if len(near) == 0 {
+		return nil, choice{}
+	}
+	least = slices.MinFunc(near, func(a, b choice) int { return cmp.Compare(a.cpu.Median, b.cpu.Median) })
+	near = slices.DeleteFunc(near, func(c choice) bool {
+		return c.cpu.Median > least.cpu.Median*nearBest || c.bytes.N == 0
+	})
+	slices.SortStableFunc(near, func(a, b choice) int { return cmp.Compare(a.bytes.Median, b.bytes.Median) })
+	return near, least
+}
+
+// firstOfRounds is a figure of the first subject by round, the mean of all places
+// that are the same subject.
+func (d *Data) firstOfRounds(m metric, size int) map[int]float64 {
+	values := map[int][]float64{}
+	for place, label := range d.Subjects {
+		if label != d.Subjects[0] {
+			continue
+		}
+		for _, c := range d.at(size, place) {
+			if v, ok := m.value(&c, d.bare(size)); ok {
+				values[c.Round] = append(values[c.Round], v)
+			}
+		}
+	}
+	means := map[int]float64{}
+	for round, vs := range values {
+		sum := 0.0
+		for _, v := range vs {
+			sum += v
+		}
+		means[round] = sum / float64(len(vs))
+	}
+	return means
+}
+
+// ratiosTo are a figure's ratios to base in the rounds that both have.
+func (d *Data) ratiosTo(base map[int]float64, m metric, cells []Cell) (ratios []float64) {
+	for i := range cells {
+		was, had := base[cells[i].Round]
+		v, ok := m.value(&cells[i], d.bare(cells[i].Size))
+		if ok && had && was != 0 {
+			ratios = append(ratios, v/was)
+		}
+	}
+	return ratios
+}
+
+// cpuSize is the size whose CPU counts for a size: the same where messages were sent,
+// else the largest at which they were; 0 if there is none.
+func (d *Data) cpuSize(size int) (found int) {
+	if d.sends(size) {
+		return size
+	}
+	for _, s := range d.Sizes {
+		if d.sends(s) {
+			found = max(found, s)
+		}
+	}
+	return found
+}
