@@ -12,9 +12,12 @@ type bench struct {
 	sent int
 }
 
-func newBench(b *testing.B, conns int) *bench {
+func newBench(b *testing.B, conns int, change func(c *Config)) *bench {
 	cfg := DefaultConfig()
 	cfg.Channels = conns
+	if change != nil {
+		change(&cfg)
+	}
 	s, err := NewService(cfg)
 	if err != nil {
 		b.Fatal(err)
@@ -47,7 +50,7 @@ func poll(channel, seq int) []byte { return appendPoll(nil, channel, seq) }
 // delivery and the next poll, over 10,000 channels; it allocates nothing.
 func BenchmarkPushDeliverPoll(b *testing.B) {
 	const n = 10_000
-	e := newBench(b, n)
+	e := newBench(b, n, nil)
 	e.l.Open(e.now, n, DoorAdmin, Peer{})
 	pushes := make([][]byte, n)
 	polls := make([][]byte, n)
@@ -76,16 +79,38 @@ func BenchmarkPushDeliverPoll(b *testing.B) {
 }
 
 // BenchmarkFanOut is the core's share of a delivery and the next poll where
-// 10,000 subscribers hold one channel.
-func BenchmarkFanOut(b *testing.B) {
-	const n = 10_000
-	e := newBench(b, n)
+// 10,000 subscribers hold one channel; it allocates nothing.
+func BenchmarkFanOut(b *testing.B) { benchmarkFanOut(b, newBench(b, fanOut, nil), "") }
+
+// BenchmarkFanOutTokens is the same where each poll shows the channel's token: what is
+// more is the making of the token again, to compare.
+func BenchmarkFanOutTokens(b *testing.B) {
+	e := newBench(b, fanOut, func(c *Config) { c.TokenAuth, c.TokenKey = true, [32]byte{1} })
+	name := []byte("c0000000")
+	v, err := e.l.hub.FindOrCreate(name, e.l.svc.tickAt(e.now))
+	if err != nil {
+		b.Fatal(err)
+	}
+	of := instanceOf(v)
+	v.Leave()
+	token := e.l.token(of, name)
+	benchmarkFanOut(b, e, "&token="+string(token[:]))
+}
+
+// fanOut is how many subscribers there are.
+const fanOut = 10_000
+
+func benchmarkFanOut(b *testing.B, e *bench, token string) {
+	const n = fanOut
+	poll := func(dst []byte, seq int) []byte {
+		return fmt.Appendf(dst, "GET /sub?cname=c0000000&seq=%d%s HTTP/1.1\r\nHost: localhost\r\n\r\n", seq, token)
+	}
 	e.l.Open(e.now, n, DoorAdmin, Peer{})
 	push := []byte("GET /push?cname=c0000000&content=hello HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	next := make([]byte, 0, 128)
 	for c := range n {
 		e.l.Open(e.now, Conn(c), DoorFront, Peer{})
-		e.l.Data(e.now, Conn(c), poll(0, 1))
+		e.l.Data(e.now, Conn(c), poll(nil, 1))
 	}
 	e.turn()
 	b.ReportAllocs()
@@ -94,7 +119,7 @@ func BenchmarkFanOut(b *testing.B) {
 		if i%n == 0 {
 			e.l.Data(e.now, n, push)
 			e.turn()
-			next = appendPoll(next[:0], 0, i/n+2)
+			next = poll(next[:0], i/n+2)
 		}
 		e.now += 5_000
 		e.l.Data(e.now, Conn(i%n), next)

@@ -321,7 +321,9 @@ func testSeveralNoop(t *testing.T, f Factory) {
 	s.waitSubscribers("oc", 1)
 	s.mustCall("/close?cname=oc")
 	want := streamHead + lines(object("close", "oc", 1, ""), object("noop", "od", 7, ""), object("noop", "od", 8, ""))
-	if got, err := stream.beginning(3); err != nil || got != want {
+	// On a slow machine a noop is due before the channel is closed.
+	late := streamHead + lines(object("noop", "oc", 7, ""), object("close", "oc", 1, ""), object("noop", "od", 8, ""))
+	if got, err := stream.beginning(3); err != nil || got != want && got != late {
 		t.Errorf("the stream: %q, %v, want %q", got, err, want)
 	}
 	poll.mustExpect(t, polled(object("noop", "oa", 4, "")+"\n"))
