@@ -34,6 +34,7 @@ type cell struct {
 	folder *result.Folder
 	name   string
 	nice   int
+	round  int
 	order  int
 
 	server     *process.Server
@@ -73,7 +74,7 @@ func Run(ctx context.Context, o Options) (folder string, cells int, err error) {
 	}
 	port := o.PortBase
 	for i, plan := range o.plan() {
-		c := &cell{o: &o, folder: f, name: plan.backend, nice: plan.nice, order: i}
+		c := &cell{o: &o, folder: f, name: plan.backend, nice: plan.nice, round: plan.round, order: i}
 		if port, err = c.run(ctx, port); err != nil {
 			err = fmt.Errorf("%s: %w", c.name, err)
 			break
@@ -86,6 +87,9 @@ func Run(ctx context.Context, o Options) (folder string, cells int, err error) {
 
 // say tells what is done.
 func (c *cell) say(format string, args ...any) {
+	if c.o.Rounds > 1 {
+		fmt.Fprintf(c.o.Out, "round %d of %d, ", c.round+1, c.o.Rounds)
+	}
 	fmt.Fprintf(c.o.Out, "%s: %s\n", c.name, fmt.Sprintf(format, args...))
 }
 
@@ -146,7 +150,7 @@ func (c *cell) measure(ctx context.Context) error {
 	}
 	c.out = &result.Responsive{
 		Backend: c.name, Order: c.order, Loops: loops, Rings: rings, Tables: tables,
-		Channels: c.o.Channels, Connections: c.o.Connections, LoadNice: c.nice,
+		Channels: c.o.Channels, Connections: c.o.Connections, LoadNice: c.nice, Round: c.round,
 	}
 	pings, err := locateAll(ctx, c.server, c.candidates, loops)
 	if err != nil {

@@ -55,6 +55,8 @@ type Options struct {
 	// LoadNice are the loads' priorities: lowered, clients, which would be on other
 	// machines, do not take the processors from the server; 0 leaves it as usual.
 	LoadNice []int
+	// Rounds is how often all cells are measured, there and back in turn.
+	Rounds int
 	// Server is the server's binary, Load leads to a load process.
 	Server   string
 	Load     []string
@@ -82,6 +84,8 @@ func (o *Options) Check() error {
 		return fmt.Errorf("--broadcasts %d: must be at least 1", o.Broadcasts)
 	case len(o.LoadNice) == 0 || slices.Min(o.LoadNice) < 0 || slices.Max(o.LoadNice) > mostNice:
 		return fmt.Errorf("--load-nice %v: each must be 0 to %d", o.LoadNice, mostNice)
+	case o.Rounds < 1 || o.Rounds > mostRounds:
+		return fmt.Errorf("--rounds %d: must be 1 to %d", o.Rounds, mostRounds)
 	case o.Idle < time.Second:
 		return fmt.Errorf("--idle %v: must be at least 1s", o.Idle)
 	}
@@ -98,6 +102,7 @@ const (
 	mostChannels = 9_999_999 // names have seven digits
 	mostRate     = 10_000    // that one thread sends and reads
 	mostNice     = 19
+	mostRounds   = 100
 )
 
 // arguments are all settings by name, for run.json.
@@ -105,24 +110,36 @@ func (o *Options) arguments() map[string]string {
 	return map[string]string{
 		"channels": fmt.Sprint(o.Channels), "connections": fmt.Sprint(o.Connections), "ping-rate": fmt.Sprint(o.PingRate),
 		"push-rate": fmt.Sprint(o.PushRate), "idle": o.Idle.String(), "broadcasts": fmt.Sprint(o.Broadcasts), "load-nice": fmt.Sprint(o.LoadNice),
+		"rounds": fmt.Sprint(o.Rounds),
 	}
 }
 
 // planned is a cell of the run.
 type planned struct {
-	backend string
-	nice    int
+	backend     string
+	nice, round int
 }
 
 // plan is the order of the cells: the backends there, and back with the next
-// priority of the load.
+// priority of the load; the next round in the reverse order.
 func (o *Options) plan() (list []planned) {
+	var there []planned
 	for i, nice := range o.LoadNice {
 		for j := range o.Backends {
 			if i%2 == 1 {
 				j = len(o.Backends) - 1 - j
 			}
-			list = append(list, planned{o.Backends[j], nice})
+			there = append(there, planned{backend: o.Backends[j], nice: nice})
+		}
+	}
+	for round := range o.Rounds {
+		cells := slices.Clone(there)
+		if round%2 == 1 {
+			slices.Reverse(cells)
+		}
+		for _, c := range cells {
+			c.round = round
+			list = append(list, c)
 		}
 	}
 	return list

@@ -56,7 +56,7 @@ func TestTableOfTheCommittedRun(t *testing.T) {
 func measured(pushIdle, pushDuring, answer float64, loops ...float64) *result.Responsive {
 	r := &result.Responsive{Loops: len(loops), Broadcasts: []result.BroadcastTimes{{AnswerUs: answer, LastSeconds: 1}}}
 	add := func(phase, what string, loop int, p99 float64) {
-		r.Probes = append(r.Probes, result.Probe{Phase: phase, What: what, Loop: loop, Latency: &result.Percentiles{P99: &p99}})
+		r.Probes = append(r.Probes, result.Probe{Phase: phase, What: what, Loop: loop, Latency: &result.Percentiles{P99: &p99}, Late: &result.Percentiles{}})
 	}
 	for loop, p99 := range loops {
 		add(result.PhaseDuring, result.ProbePing, loop, p99)
@@ -252,10 +252,46 @@ func TestMetronome(t *testing.T) {
 	}
 }
 
-// TestPlan proves the order of the cells: there and back.
+// TestPlan proves the order of the cells: there and back, and the next round in the
+// reverse order.
 func TestPlan(t *testing.T) {
-	o := Options{Backends: []string{"a", "b"}, LoadNice: []int{0, 19, 5}}
-	if got := fmt.Sprint(o.plan()); got != "[{a 0} {b 0} {b 19} {a 19} {a 5} {b 5}]" {
+	o := Options{Backends: []string{"a", "b"}, LoadNice: []int{0, 19, 5}, Rounds: 1}
+	if got := fmt.Sprint(o.plan()); got != "[{a 0 0} {b 0 0} {b 19 0} {a 19 0} {a 5 0} {b 5 0}]" {
 		t.Error(got)
+	}
+	o.LoadNice, o.Rounds = []int{0, 19}, 3
+	if got := fmt.Sprint(o.plan()); got != "[{a 0 0} {b 0 0} {b 19 0} {a 19 0} {a 19 1} {b 19 1} {b 0 1} {a 0 1} {a 0 2} {b 0 2} {b 19 2} {a 19 2}]" {
+		t.Error(got)
+	}
+}
+
+// TestOverview proves that the rounds of a backend and priority are summed up, in how
+// many a bar was held, and that each round has rows of its own; of one round there is
+// nothing to sum up.
+func TestOverview(t *testing.T) {
+	var all []result.Responsive
+	for round, during := range []float64{5_000, 6_000, 4_000} {
+		for _, nice := range []int{0, 19} {
+			r := measured(100, during, 50, 3_000+during*3, 5)
+			r.Backend, r.LoadNice, r.Round = "uring", nice, round
+			all = append(all, *r)
+		}
+	}
+	table := func(all []result.Responsive) string {
+		var b bytes.Buffer
+		Table(&b, all)
+		return b.String()
+	}
+	text := table(all)
+	for _, want := range []string{
+		"| uring | 3 | 18.0 [15.0, 21.0] | 2 of 3 | 5.0 [4.0, 6.0] | 4.9 [3.9, 5.9] | 2 of 3 | – | 0.05 [0.05, 0.05] | 1000 [1000, 1000] |",
+		"| uring, load nice 19 | 3 |", "**uring, round 1**", "**uring, load nice 19, round 3**",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not in\n%s", want, text)
+		}
+	}
+	if text := table(all[:2]); strings.Contains(text, "medians") || strings.Contains(text, "round") {
+		t.Errorf("one round is summed up:\n%s", text)
 	}
 }

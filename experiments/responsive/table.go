@@ -3,21 +3,27 @@ package responsive
 import (
 	"fmt"
 	"io"
-	"time"
+	"slices"
 
 	"c1000k/experiments/result"
 )
 
 // Table writes what was measured, and whether the bars were held.
 func Table(w io.Writer, all []result.Responsive) {
+	all = slices.Clone(all)
+	slices.SortStableFunc(all, func(a, b result.Responsive) int { return a.Round - b.Round })
+	rounds := roundsOf(all)
+	if rounds > 1 {
+		overview(w, all)
+	}
 	fmt.Fprintln(w, "| ms | requests | idle p50 | p99 | longest | during p50 | p99 | longest | sent late, during p99 |")
 	fmt.Fprintln(w, "|---|---:|---:|---:|---:|---:|---:|---:|---:|")
 	for i := range all {
-		rows(w, &all[i])
+		rows(w, &all[i], rounds)
 	}
 	fmt.Fprintln(w)
 	for i := range all {
-		fmt.Fprintf(w, "- %s\n", summary(&all[i]))
+		fmt.Fprintf(w, "- %s\n", summary(&all[i], rounds))
 		for _, v := range verdicts(&all[i]) {
 			fmt.Fprintf(w, "  - %s\n", v)
 		}
@@ -25,6 +31,14 @@ func Table(w io.Writer, all []result.Responsive) {
 	fmt.Fprint(w, "\nThe echo is a bare thread that answers the instrument at the rate of a loop's pings: what it takes, and how late requests were sent, is\n"+
 		"the machine's and the instrument's part, and is in all the other figures, too. Server, load and instrument share the processors;\n"+
 		"a load of nice 19 takes what the others leave, as clients on other machines would take nothing.\n")
+}
+
+// roundsOf is in how many rounds they were measured.
+func roundsOf(all []result.Responsive) (n int) {
+	for i := range all {
+		n = max(n, all[i].Round+1)
+	}
+	return n
 }
 
 // title names a backend, and the load's priority where it is not the usual one.
@@ -35,14 +49,22 @@ func title(r *result.Responsive) string {
 	return fmt.Sprintf("%s, load nice %d", r.Backend, r.LoadNice)
 }
 
+// titleOf is title with the round, where there are several.
+func titleOf(r *result.Responsive, rounds int) string {
+	if rounds < 2 {
+		return title(r)
+	}
+	return fmt.Sprintf("%s, round %d", title(r), r.Round+1)
+}
+
 // rows are a backend's.
-func rows(w io.Writer, r *result.Responsive) {
+func rows(w io.Writer, r *result.Responsive, rounds int) {
 	row := func(name, what string, loop int) {
 		idle, during := r.Probe(result.PhaseIdle, what, loop), r.Probe(result.PhaseDuring, what, loop)
 		if idle == nil || during == nil || idle.Latency == nil || during.Latency == nil {
 			return
 		}
-		fmt.Fprintf(w, "| %s, %s | %d | %s | %s | %s | %s | %s | %s | %s |\n", title(r), name, during.Latency.Samples,
+		fmt.Fprintf(w, "| %s, %s | %d | %s | %s | %s | %s | %s | %s | %s |\n", titleOf(r, rounds), name, during.Latency.Samples,
 			ms(idle.Latency.P50), ms(idle.Latency.P99), ms(&idle.Latency.Max),
 			ms(during.Latency.P50), ms(during.Latency.P99), ms(&during.Latency.Max), ms(during.Late.P99))
 	}
@@ -63,11 +85,8 @@ func ms(us *float64) string {
 }
 
 // summary says what was done.
-func summary(r *result.Responsive) string {
-	var answer, last float64
-	for _, b := range r.Broadcasts {
-		answer, last = max(answer, b.AnswerUs/1e3), max(last, b.LastSeconds)
-	}
+func summary(r *result.Responsive, rounds int) string {
+	answer, last := longest(r)
 	lost := ""
 	if b, a := r.MachineBefore, r.MachineAfter; b != nil && a != nil && a.TCPRetransmitted > 0 { // not told by earlier runs
 		lost = fmt.Sprintf("; since the server's start the kernel's queues dropped %d packets, %d segments were sent again, and its memory for "+
@@ -79,13 +98,22 @@ func summary(r *result.Responsive) string {
 	}
 	return fmt.Sprintf("**%s**: %d channels, %d held, %d loops; %d broadcasts in %.1f s, answered after %.2f ms at most, the last delivery after %.2f s at most; "+
 		"of two processors the server had %.2f and the load %.2f%s%s",
-		title(r), r.Channels, r.Connections, r.Loops, len(r.Broadcasts), r.DuringSeconds, answer, last,
+		titleOf(r, rounds), r.Channels, r.Connections, r.Loops, len(r.Broadcasts), r.DuringSeconds, answer, last,
 		r.ServerCPU/r.DuringSeconds, r.LoadCPU/r.DuringSeconds, lost, noisy)
 }
 
 // verdicts say of each bar whether it was held.
 func verdicts(r *result.Responsive) []string {
 	return []string{pingVerdict(r), pushVerdict(r), answerVerdict(r)}
+}
+
+// longest are the longest times of the broadcasts: to the publisher's answer, in
+// milliseconds, and to the last delivery, in seconds.
+func longest(r *result.Responsive) (answer, last float64) {
+	for _, b := range r.Broadcasts {
+		answer, last = max(answer, b.AnswerUs/1e3), max(last, b.LastSeconds)
+	}
+	return answer, last
 }
 
 // held words a verdict.
@@ -97,37 +125,22 @@ func held(ok bool) string {
 }
 
 func pingVerdict(r *result.Responsive) string {
-	worst, at := 0.0, -1
-	for loop := range r.Loops {
-		p := r.Probe(result.PhaseDuring, result.ProbePing, loop)
-		if p == nil || p.Latency == nil || p.Latency.P99 == nil {
-			return fmt.Sprintf("no verdict on pings: loop %d had too few", loop)
-		}
-		if *p.Latency.P99 > worst {
-			worst, at = *p.Latency.P99, loop
-		}
+	worst, at, ok := worstPing(r)
+	if !ok {
+		return fmt.Sprintf("no verdict on pings: loop %d had too few", at)
 	}
-	return fmt.Sprintf("ping on every loop below %v at p99: %s (highest %.2f ms, on loop %d)",
-		PingBar, held(worst < float64(PingBar/time.Microsecond)), worst/1e3, at)
+	return fmt.Sprintf("ping on every loop below %v at p99: %s (highest %.2f ms, on loop %d)", PingBar, held(pingHeld(worst)), worst, at)
 }
 
 func pushVerdict(r *result.Responsive) string {
-	idle, during := r.Probe(result.PhaseIdle, result.ProbePush, result.AllLoops), r.Probe(result.PhaseDuring, result.ProbePush, result.AllLoops)
-	for _, p := range []*result.Probe{idle, during} {
-		if p == nil || p.Latency == nil || p.Latency.P99 == nil {
-			return "no verdict on pushes: there were too few"
-		}
+	_, more, ok := pushes(r)
+	if !ok {
+		return "no verdict on pushes: there were too few"
 	}
-	more := *during.Latency.P99 - *idle.Latency.P99
-	return fmt.Sprintf("push at most %v more than idle, at p99: %s (%.2f ms more)", PushBar, held(more <= float64(PushBar/time.Microsecond)), more/1e3)
+	return fmt.Sprintf("push at most %v more than idle, at p99: %s (%.2f ms more)", PushBar, held(pushHeld(more)), more)
 }
 
 func answerVerdict(r *result.Responsive) string {
-	worst := 0.0
-	for _, b := range r.Broadcasts {
-		if b.LastSeconds > 0 {
-			worst = max(worst, b.AnswerUs/1e6/b.LastSeconds)
-		}
-	}
+	worst := answerPart(r)
 	return fmt.Sprintf("the publisher's answer within %v of the time to the last delivery: %s (%.4f at most)", AnswerPart, held(worst < AnswerPart), worst)
 }

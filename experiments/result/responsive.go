@@ -29,6 +29,8 @@ type Responsive struct {
 	// load was behind.
 	Realtime bool `json:"instrument_realtime"`
 	LoadNice int  `json:"load_nice,omitempty"`
+	// Round is which time of so many; it counts from 0.
+	Round int `json:"round,omitempty"`
 	// IdleSeconds and DuringSeconds are the lengths of the phases.
 	IdleSeconds   float64 `json:"idle_seconds"`
 	DuringSeconds float64 `json:"during_seconds"`

@@ -77,7 +77,8 @@ server's own counters; latency counts from the intended time, and a bare echo be
 what of it is the machine's. Whether the bars of experiments/specs/E03-responsive.md were held
 stands under the table.
 
-  experiment responsive                                          both engines; four minutes
+  experiment responsive                                          both engines; three minutes
+  experiment responsive --rounds 6                               medians and intervals
   experiment responsive --connections 1m --backends uring        all channels held
   experiment responsive --from experiments/results/E03-responsive   the table anew`,
 	"peers": `

@@ -19,6 +19,7 @@ type responsiveCommand struct {
 	Idle        time.Duration `default:"16s" placeholder:"DURATION" help:"Length of the idle phase, and the least of the other. Default ${default}."`
 	Broadcasts  int           `default:"5" placeholder:"N" help:"Broadcasts at the least, one after the other. Default ${default}."`
 	LoadNice    []int         `default:"0,19" placeholder:"N" help:"Niceness of the load, 0 to 19; each is measured: clients on other machines would not take the processors from the server. Default ${default}."`
+	Rounds      int           `default:"1" placeholder:"N" help:"How often each cell is measured, with fresh processes. Default ${default}."`
 	Results     string        `default:"results" placeholder:"DIR" help:"Where the run's own folder, named by its time, is made. Default ${default}."`
 	Server      string        `default:"" placeholder:"PATH" help:"The server's binary. Default: comet beside this program."`
 	Port        int           `default:"8000" placeholder:"N" help:"First port tried. Default ${default}."`
@@ -37,7 +38,8 @@ func (c *responsiveCommand) Run(e *environment) error {
 	}
 	o := responsive.Options{
 		Backends: c.Backends, PingRate: c.PingRate, PushRate: c.PushRate, Idle: c.Idle, Broadcasts: c.Broadcasts, LoadNice: c.LoadNice,
-		Load: []string{self, "load"}, Results: c.Results, PortBase: c.Port, Spec: c.Spec, Out: e.stdout, Force: e.force,
+		Rounds: c.Rounds,
+		Load:   []string{self, "load"}, Results: c.Results, PortBase: c.Port, Spec: c.Spec, Out: e.stdout, Force: e.force,
 	}
 	if o.Server, err = serverPath(c.Server); err != nil {
 		return err
