@@ -316,14 +316,16 @@ func testSeveralNoop(t *testing.T, f Factory) {
 	t.Parallel()
 	s := newServer(t, f, setup{config: func(c *comet.Config) { c.PollingTimeout = time.Second }})
 	poll, stream := s.mustDial(comet.DoorFront), s.mustDial(comet.DoorFront)
+	began := time.Now()
 	poll.mustSend(t, get("/sub"+both("oa", 1, "ob", 1)+"&noop=4&noop=5"))
 	stream.mustSend(t, get("/stream"+both("oc", 1, "od", 1)+"&noop=7"))
 	s.waitSubscribers("oc", 1)
 	s.mustCall("/close?cname=oc")
+	slow := time.Since(began) >= time.Second
 	want := streamHead + lines(object("close", "oc", 1, ""), object("noop", "od", 7, ""), object("noop", "od", 8, ""))
-	// On a slow machine a noop is due before the channel is closed.
+	// On a slow machine a noop may have been due before the channel was closed.
 	late := streamHead + lines(object("noop", "oc", 7, ""), object("close", "oc", 1, ""), object("noop", "od", 8, ""))
-	if got, err := stream.beginning(3); err != nil || got != want && got != late {
+	if got, err := stream.beginning(3); err != nil || got != want && !(slow && got == late) {
 		t.Errorf("the stream: %q, %v, want %q", got, err, want)
 	}
 	poll.mustExpect(t, polled(object("noop", "oa", 4, "")+"\n"))

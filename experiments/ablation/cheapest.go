@@ -2,6 +2,7 @@ package ablation
 
 import (
 	"cmp"
+	"math"
 	"slices"
 
 	"c1000k/experiments/stats"
@@ -22,20 +23,21 @@ type choice struct {
 }
 
 // cheapest are the choices whose CPU at cpuSize is within 3 % of the least of them,
-// the fewest bytes at size first, and the one that has the least CPU. The first
-// subject stands for those that are the same again.
+// the fewest bytes at size first and those last that were not measured there, and the
+// one that has the least CPU. The first subject stands for those that are the same
+// again.
 func (d *Data) cheapest(cpuSize, size int) (near []choice, least choice) {
 	cpu := metrics[0]
 	base := d.firstOfRounds(cpu, cpuSize)
-	for place, label := range d.Subjects {
-		s, err := parseSubject(label)
-		if err != nil || s.Engine != "uring" || s.Planted || s.Config != "" || s.Tokens || place > 0 && label == d.Subjects[0] {
+	for place := range d.Subjects {
+		if !d.isChoice(place) {
 			continue
 		}
 		c := choice{place: place, bytes: stats.Bootstrap(d.values(metricNamed("both"), d.at(size, place)), seed)}
-		c.cpu = stats.Bootstrap(d.ratiosTo(base, cpu, d.at(cpuSize, place)), seed)
-		if place == 0 && c.cpu.N > 0 {
-			c.cpu.Median, c.cpu.Low, c.cpu.High = 1, 1, 1
+		if place == 0 {
+			c.cpu = stats.Interval{Median: 1, Low: 1, High: 1, N: len(base)}
+		} else {
+			c.cpu = stats.Bootstrap(d.ratiosTo(base, cpu, d.at(cpuSize, place)), seed)
 		}
 		if c.cpu.N > 0 {
 			near = append(near, c)
@@ -45,11 +47,24 @@ func (d *Data) cheapest(cpuSize, size int) (near []choice, least choice) {
 		return nil, choice{}
 	}
 	least = slices.MinFunc(near, func(a, b choice) int { return cmp.Compare(a.cpu.Median, b.cpu.Median) })
-	near = slices.DeleteFunc(near, func(c choice) bool {
-		return c.cpu.Median > least.cpu.Median*nearBest || c.bytes.N == 0
-	})
-	slices.SortStableFunc(near, func(a, b choice) int { return cmp.Compare(a.bytes.Median, b.bytes.Median) })
+	near = slices.DeleteFunc(near, func(c choice) bool { return c.cpu.Median > least.cpu.Median*nearBest })
+	slices.SortStableFunc(near, func(a, b choice) int { return cmp.Compare(a.rank(), b.rank()) })
 	return near, least
+}
+
+// rank is by bytes.
+func (c choice) rank() float64 {
+	if c.bytes.N == 0 {
+		return math.Inf(1)
+	}
+	return c.bytes.Median
+}
+
+// isChoice says whether a subject is one, and not the first again.
+func (d *Data) isChoice(place int) bool {
+	label := d.Subjects[place]
+	s, err := parseSubject(label)
+	return err == nil && s.Engine == "uring" && !s.Planted && s.Config == "" && !s.Tokens && (place == 0 || label != d.Subjects[0])
 }
 
 // firstOfRounds is a figure of the first subject by round, the mean of all places

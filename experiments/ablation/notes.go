@@ -2,7 +2,6 @@ package ablation
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"c1000k/experiments/ladder"
@@ -108,7 +107,7 @@ func (d *Data) reach(all []comparison, size int) string {
 	if least*float64(rows) >= significant {
 		return text + ": too many rows for so few rounds, nothing can be found."
 	}
-	return text + fmt.Sprintf("; a difference below %s us, which the first subject's own rounds span, could hardly be found.", number(slices.Max(base)-slices.Min(base)))
+	return text + "."
 }
 
 // cheapestNote names the cheapest in bytes of those whose CPU is near the best.
@@ -118,14 +117,18 @@ func (d *Data) cheapestNote(size int) []string {
 		return nil
 	}
 	near, least := d.cheapest(from, size)
-	if len(near) == 0 {
+	if len(near) == 0 || near[0].bytes.N == 0 {
 		return nil
 	}
 	labels := Labels(d.Subjects)
 	var names []string
 	first := -1
 	for i, c := range near {
-		names = append(names, fmt.Sprintf("%s (%s; %s B)", labels[c.place], ratio(c.cpu), interval(c.bytes)))
+		bytes := "not measured"
+		if c.bytes.N > 0 {
+			bytes = interval(c.bytes) + " B"
+		}
+		names = append(names, fmt.Sprintf("%s (%s; %s)", labels[c.place], ratio(c.cpu), bytes))
 		if c.place == 0 {
 			first = i
 		}
@@ -133,10 +136,13 @@ func (d *Data) cheapestNote(size int) []string {
 	text := fmt.Sprintf("Choices of io_uring whose CPU a delivery with its next poll, against the first subject's, is within 3 %% of the least (%s, %s) at %s connections, the cheapest in user + kernel bytes at %s first: %s.",
 		labels[least.place], ratio(least.cpu), ladder.Grouped(from), ladder.Grouped(size), strings.Join(names, ", "))
 	switch {
-	case first == 0:
-		text += fmt.Sprintf(" %s is the cheapest.", theFirst(labels[0]))
+	case !d.isChoice(0):
 	case first < 0:
 		text += fmt.Sprintf(" %s is not among them.", theFirst(labels[0]))
+	case near[first].bytes.N == 0:
+		text += fmt.Sprintf(" %s was not measured at %s.", theFirst(labels[0]), ladder.Grouped(size))
+	case first == 0:
+		text += fmt.Sprintf(" %s is the cheapest.", theFirst(labels[0]))
 	default:
 		text += fmt.Sprintf(" %s takes %s B more than the cheapest.", theFirst(labels[0]), number(near[first].bytes.Median-near[0].bytes.Median))
 		if !d.foundBytes(size, near[0].place) {

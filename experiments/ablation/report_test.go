@@ -88,7 +88,9 @@ func TestCheapest(t *testing.T) {
 		"no choices": {[]string{"uring", "uring+1us", "uring:config=a.toml", "epoll"}, []float64{8, 4, 4, 4}, []float64{130, 90, 90, 90},
 			[]string{"first: uring (1.000 [1.000, 1.000]; ", "The first subject, uring, is the cheapest"}, []string{"uring+1us (", "a.toml ("}},
 		"not the first engine": {[]string{"epoll", "uring", "uring:batch=1"}, []float64{4, 8, 9}, []float64{130, 130, 120},
-			[]string{"first: uring (2.0", "The first subject, epoll, is not among them"}, []string{"uring:batch=1 (2.", "epoll (1."}},
+			[]string{"first: uring (2.0"}, []string{"uring:batch=1 (2.", "epoll (1.", "The first subject"}},
+		"tokens are no choice": {[]string{"uring", "uring:tokens=on"}, []float64{8, 4}, []float64{130, 90},
+			[]string{"first: uring (1.000"}, []string{"tokens=on ("}},
 	} {
 		text := table(synthetic(6, test.subjects, test.cpu, test.bytes))
 		for _, want := range test.want {
@@ -101,6 +103,33 @@ func TestCheapest(t *testing.T) {
 				t.Errorf("%s: %q is in\n%s", name, not, text)
 			}
 		}
+	}
+}
+
+// TestCheapestAgain proves that a choice which is named twice, and is not the first
+// subject, is judged at each place by itself.
+func TestCheapestAgain(t *testing.T) {
+	text := table(synthetic(6, []string{"epoll", "uring", "uring"}, []float64{4, 8, 9}, []float64{130, 130, 130}))
+	if l := line(t, text, "| uring | 4.1"); !strings.Contains(l, "yes") {
+		t.Error(l)
+	}
+	if l := line(t, text, "| uring (again) | 5"); strings.Contains(l, "yes") {
+		t.Error(l)
+	}
+}
+
+// TestCheapestUnmeasured proves that rounds which lack a side are left out of a ratio,
+// that the first subject is near also where only its A/A place was measured, and that
+// what was not measured at the size of the bytes is told as that.
+func TestCheapestUnmeasured(t *testing.T) {
+	d := synthetic(6, []string{"uring", "uring", "uring:batch=1"}, []float64{8, 8, 8}, []float64{130, 130, 120})
+	d.Cells = slices.DeleteFunc(d.Cells, func(c Cell) bool { return c.Place == 0 || c.Place == 1 && c.Round > 3 || c.Place == 2 && c.Round == 0 })
+	near, least := d.cheapest(1000, 1000)
+	if len(near) != 2 || near[0].place != 2 || near[0].cpu.N != 3 || near[1].place != 0 || near[1].cpu.Median != 1 || near[1].bytes.N != 0 || least.cpu.N == 0 {
+		t.Errorf("%+v, least %+v", near, least)
+	}
+	if text := table(d); !strings.Contains(text, "uring (1.000 [1.000, 1.000]; not measured)") || !strings.Contains(text, "The first subject, uring, was not measured at 1,000.") {
+		t.Error(text)
 	}
 }
 

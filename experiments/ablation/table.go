@@ -167,17 +167,22 @@ func (d *Data) primary(w io.Writer, size int) {
 	fmt.Fprintf(w, "\n%s, against %s (differences and ratios are of the same round; p by Mann-Whitney, then Holm's over the %d rows):\n\n",
 		upper(metrics[0].title), labels[0], len(all)-1)
 	fmt.Fprint(w, "| subject | difference, us | ratio | p | p by Holm | found | CPU within 3 % of the best |\n|---|---:|---:|---:|---:|---|---|\n")
-	near := map[string]string{}
+	near := map[int]string{}
 	choices, _ := d.cheapest(size, size)
 	for _, c := range choices {
-		near[d.Subjects[c.place]] = "yes" // also where the first is measured again
+		near[c.place] = "yes"
+	}
+	for place, label := range d.Subjects {
+		if label == d.Subjects[0] {
+			near[place] = near[0] // the same again
+		}
 	}
 	for _, c := range all {
 		if c.place == 0 {
-			fmt.Fprintf(w, "| %s | 0 | 1 | | | | %s |\n", labels[0], near[d.Subjects[0]])
+			fmt.Fprintf(w, "| %s | 0 | 1 | | | | %s |\n", labels[0], near[0])
 			continue
 		}
-		fmt.Fprintf(w, "| %s | %s | %s | %.4f | %.4f | %s | %s |\n", labels[c.place], interval(c.difference), ratio(c.ratio), c.p, c.holm, c.verdict(), near[d.Subjects[c.place]])
+		fmt.Fprintf(w, "| %s | %s | %s | %.4f | %.4f | %s | %s |\n", labels[c.place], interval(c.difference), ratio(c.ratio), c.p, c.holm, c.verdict(), near[c.place])
 	}
 }
 

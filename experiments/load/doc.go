@@ -13,8 +13,8 @@
 // Connection i polls `GET /sub?cname=cNNNNNNN&seq=1`, where the channel is i
 // divided by the subscribers of a channel. It goes to port i modulo the ports, so
 // that the connections to each port stay below what the kernel's choice of source
-// ports can bear. Sockets close with a reset and leave no TIME_WAIT, however the
-// process ends.
+// ports can bear. Held connections close with a reset and leave no TIME_WAIT,
+// however the process ends.
 //
 // For a server that asks for tokens, channels are signed at the admin door before
 // connections are opened, and each request shows its channel's (32 bytes a channel).

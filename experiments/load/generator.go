@@ -195,6 +195,9 @@ func (g *Generator) Open(ctx context.Context, to int, rate float64, report func(
 	if to < 0 || to > g.opts.Connections {
 		return OpenResult{}, fmt.Errorf("%d connections: this load was made for at most %d", to, g.opts.Connections)
 	}
+	if g.tokens != nil && to > 0 && int(g.opts.channel(to-1)) >= len(g.tokens) {
+		return OpenResult{}, errUnsigned
+	}
 	before, cpu, start := g.sum(), g.cpuSeconds(), g.now()
 	g.openRate.Store(math.Float64bits(rate))
 	g.openSince.Store(int64(start))

@@ -26,8 +26,12 @@ type token [2 * tokenBytes]byte
 // tokenParameter goes before a token in a request, behind the number.
 const tokenParameter = "&token="
 
-// errSignFirst refuses tokens for connections that polled without.
-var errSignFirst = errors.New("channels are signed before connections are opened")
+var (
+	// errSignFirst refuses tokens for connections that polled without.
+	errSignFirst = errors.New("channels are signed before connections are opened")
+	// errUnsigned refuses connections whose channels have no token, though others have.
+	errUnsigned = errors.New("not so many connections' channels were signed")
+)
 
 // SignResult is the outcome of sign.
 type SignResult struct {
@@ -54,7 +58,7 @@ func (g *Generator) Sign(ctx context.Context, admin string, to int, report func(
 	start := time.Now()
 	ctx, give := context.WithCancelCause(ctx)
 	defer give(nil)
-	transport := &http.Transport{Proxy: nil, MaxIdleConnsPerHost: signers}
+	transport := &http.Transport{Proxy: nil, MaxIdleConnsPerHost: signers, ResponseHeaderTimeout: stallAfter}
 	defer transport.CloseIdleConnections()
 	var next, done atomic.Int64
 	var working sync.WaitGroup
@@ -120,6 +124,9 @@ func sign(ctx context.Context, transport *http.Transport, admin string, channel 
 	}
 	if raw, err := hex.DecodeString(signed.Token); err != nil || len(raw) != tokenBytes || signed.Type != "sign" || signed.Cname != string(name) {
 		return fmt.Errorf("signing %s: %.200q has no token of %d bytes for it", name, body, tokenBytes)
+	}
+	if signed.Seq != firstSeq {
+		return fmt.Errorf("signing %s: its next number is %d, so the channel is not new", name, signed.Seq)
 	}
 	copy(t[:], signed.Token)
 	return nil

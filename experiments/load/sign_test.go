@@ -38,6 +38,16 @@ func TestSign(t *testing.T) {
 				t.Fatalf("%v %+v", err, r)
 			}
 			s.await("the server has each channel", func() bool { return len(s.channels) == o.channels() })
+			if subscribers > 0 {
+				o.Connections *= 2
+				g := startGenerator(t, o)
+				if r, err := g.Sign(ctx, s.admin, n, nil); err != nil || r.Signed != o.channels()/2 {
+					t.Fatalf("half of them: %v %+v", err, r)
+				}
+				if _, err := g.Open(ctx, n+1, 0, nil); !errors.Is(err, errUnsigned) {
+					t.Errorf("more than were signed: %v", err)
+				}
+			}
 			open(t, g, s, n)
 			for range 2 {
 				if b, err := g.Broadcast(ctx, BroadcastOptions{Count: 1, Admin: s.admin}, nil); err != nil || !b.Clean() || b.Rounds[0].Delivered != n {
@@ -59,6 +69,9 @@ func TestSignRefused(t *testing.T) {
 		"has no token": func(name string) (int, string) { return 200, `{"type":"sign","cname":"` + name + `","token":"12"}` },
 		"for it": func(string) (int, string) {
 			return 200, `{"type":"sign","cname":"other","token":"` + fakeToken("other") + `"}`
+		},
+		"is not new": func(name string) (int, string) {
+			return 200, `{"type":"sign","cname":"` + name + `","seq":7,"token":"` + fakeToken(name) + `"}`
 		},
 		"invalid character": func(string) (int, string) { return 200, "<html>" },
 	} {

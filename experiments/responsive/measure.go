@@ -372,7 +372,7 @@ func Write(folder string, out io.Writer) error {
 		return fmt.Errorf("%s holds nothing of this experiment", folder)
 	}
 	var b bytes.Buffer
-	Table(&b, d.Responsives)
+	Table(&b, d.Responsives, d.Run.Interrupted)
 	if err := os.WriteFile(filepath.Join(folder, "table.md"), b.Bytes(), 0o666); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package responsive
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -84,6 +85,8 @@ func (o *Options) Check() error {
 		return fmt.Errorf("--broadcasts %d: must be at least 1", o.Broadcasts)
 	case len(o.LoadNice) == 0 || slices.Min(o.LoadNice) < 0 || slices.Max(o.LoadNice) > mostNice:
 		return fmt.Errorf("--load-nice %v: each must be 0 to %d", o.LoadNice, mostNice)
+	case twice(o.Backends) || twice(o.LoadNice):
+		return fmt.Errorf("--backends %v, --load-nice %v: each must be named once; --rounds measures again", o.Backends, o.LoadNice)
 	case o.Rounds < 1 || o.Rounds > mostRounds:
 		return fmt.Errorf("--rounds %d: must be 1 to %d", o.Rounds, mostRounds)
 	case o.Idle < time.Second:
@@ -104,6 +107,11 @@ const (
 	mostNice     = 19
 	mostRounds   = 100
 )
+
+// twice says whether a value is there more than once.
+func twice[T cmp.Ordered](values []T) bool {
+	return len(slices.Compact(slices.Sorted(slices.Values(values)))) < len(values)
+}
 
 // arguments are all settings by name, for run.json.
 func (o *Options) arguments() map[string]string {

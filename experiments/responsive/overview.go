@@ -22,8 +22,8 @@ type kind struct {
 func overview(w io.Writer, all []result.Responsive) {
 	fmt.Fprintln(w, "99th percentiles during broadcasts: medians of the rounds [95 % by bootstrap], and in how many of them the bar was held.")
 	fmt.Fprintln(w)
-	fmt.Fprintf(w, "| ms | rounds | ping, worst loop | below %v | push | more than idle | at most %v | echo | answer, longest | last delivery, longest |\n", PingBar, PushBar)
-	fmt.Fprintln(w, "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
+	fmt.Fprintf(w, "| ms | rounds | ping, worst loop | below %v | push | more than idle | at most %v | echo | answer, longest | within %v of the last delivery | last delivery, longest |\n", PingBar, PushBar, AnswerPart)
+	fmt.Fprintln(w, "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
 	cells := map[kind][]*result.Responsive{}
 	var order []kind
 	for i := range all {
@@ -39,34 +39,58 @@ func overview(w io.Writer, all []result.Responsive) {
 	fmt.Fprintln(w)
 }
 
-// overviewRow is of one kind.
+// overviewRow is of one kind. A round that had too few samples for a verdict is told.
 func overviewRow(w io.Writer, cells []*result.Responsive) {
 	var ping, push, more, echo, answer, last []float64
-	pingsHeld, pushesHeld := 0, 0
+	var pings, pushed, answers tally
+	noisy := 0
 	for _, r := range cells {
-		if worst, _, ok := worstPing(r); ok {
+		worst, _, ok := worstPing(r)
+		if pings.count(ok, pingHeld(worst)); ok {
 			ping = append(ping, worst)
-			pingsHeld += count(pingHeld(worst))
 		}
-		if during, over, ok := pushes(r); ok {
+		during, over, ok := pushes(r)
+		if pushed.count(ok, pushHeld(over)); ok {
 			push, more = append(push, during), append(more, over)
-			pushesHeld += count(pushHeld(over))
 		}
+		answers.count(true, answerPart(r) < AnswerPart)
 		if during, ok := p99(r, result.PhaseDuring, result.ProbeEcho, result.AllLoops); ok {
 			echo = append(echo, during)
 		}
 		a, l := longest(r)
 		answer, last = append(answer, a), append(last, l*1e3)
+		if len(r.Noisy) > 0 {
+			noisy++
+		}
+	}
+	rounds := fmt.Sprint(len(cells))
+	if noisy > 0 {
+		rounds += fmt.Sprintf(", %d NOISY", noisy)
 	}
 	text := func(values []float64, verb string) string { return stats.Bootstrap(values, seed).Text(verb) }
-	fmt.Fprintf(w, "| %s | %d | %s | %d of %d | %s | %s | %d of %d | %s | %s | %s |\n", title(cells[0]), len(cells),
-		text(ping, "%.1f"), pingsHeld, len(ping), text(push, "%.1f"), text(more, "%.1f"), pushesHeld, len(more),
-		text(echo, "%.1f"), text(answer, "%.2f"), text(last, "%.0f"))
+	fmt.Fprintf(w, "| %s | %s | %s | %v | %s | %s | %v | %s | %s | %v | %s |\n", title(cells[0]), rounds,
+		text(ping, "%.1f"), pings, text(push, "%.1f"), text(more, "%.1f"), pushed,
+		text(echo, "%.1f"), text(answer, "%.2f"), answers, text(last, "%.0f"))
 }
 
-func count(ok bool) int {
-	if ok {
-		return 1
+// tally is in how many rounds a bar was held.
+type tally struct{ held, rounds, unknown int }
+
+// count adds a round; known is false where it had no verdict.
+func (t *tally) count(known, held bool) {
+	t.rounds++
+	switch {
+	case !known:
+		t.unknown++
+	case held:
+		t.held++
 	}
-	return 0
+}
+
+func (t tally) String() string {
+	text := fmt.Sprintf("%d of %d", t.held, t.rounds)
+	if t.unknown > 0 {
+		text += fmt.Sprintf(", %d without a verdict", t.unknown)
+	}
+	return text
 }

@@ -17,19 +17,34 @@ import (
 // committed is the run that this repository keeps.
 const committed = "../results/E03-responsive"
 
-// TestTableOfTheCommittedRun proves that the table kept beside the committed run is
-// made of its data, and that every loop, phase and kind has its probe with a whole
-// histogram.
-func TestTableOfTheCommittedRun(t *testing.T) {
+// TestTablesOfCommittedRuns proves that the tables kept beside the committed runs are
+// made of their data.
+func TestTablesOfCommittedRuns(t *testing.T) {
+	tables, err := filepath.Glob(filepath.Join(committed, "*", "table.md"))
+	if err != nil || len(tables) == 0 {
+		t.Fatalf("%v %v", tables, err)
+	}
+	for _, path := range append(tables, filepath.Join(committed, "table.md")) {
+		folder := filepath.Dir(path)
+		d, err := result.Read(folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var table bytes.Buffer
+		Table(&table, d.Responsives, d.Run.Interrupted)
+		kept, err := os.ReadFile(path)
+		if err != nil || !bytes.Equal(kept, table.Bytes()) {
+			t.Errorf("%s is not what the data give (%v): make it anew by experiment responsive --from %s", path, err, folder)
+		}
+	}
+}
+
+// TestProbesOfTheCommittedRun proves that every loop, phase and kind of the committed run
+// has its probe with a whole histogram.
+func TestProbesOfTheCommittedRun(t *testing.T) {
 	d, err := result.Read(committed)
 	if err != nil {
 		t.Fatal(err)
-	}
-	var table bytes.Buffer
-	Table(&table, d.Responsives)
-	kept, err := os.ReadFile(filepath.Join(committed, "table.md"))
-	if err != nil || !bytes.Equal(kept, table.Bytes()) {
-		t.Errorf("table.md is not what the data give (%v): make it anew by experiment responsive --from %s", err, committed)
 	}
 	for _, r := range d.Responsives {
 		for _, phase := range []string{result.PhaseIdle, result.PhaseDuring} {
@@ -279,17 +294,23 @@ func TestOverview(t *testing.T) {
 	}
 	table := func(all []result.Responsive) string {
 		var b bytes.Buffer
-		Table(&b, all)
+		Table(&b, all, false)
 		return b.String()
 	}
 	text := table(all)
 	for _, want := range []string{
-		"| uring | 3 | 18.0 [15.0, 21.0] | 2 of 3 | 5.0 [4.0, 6.0] | 4.9 [3.9, 5.9] | 2 of 3 | – | 0.05 [0.05, 0.05] | 1000 [1000, 1000] |",
+		"| uring | 3 | 18.0 [15.0, 21.0] | 2 of 3 | 5.0 [4.0, 6.0] | 4.9 [3.9, 5.9] | 2 of 3 | – | 0.05 [0.05, 0.05] | 3 of 3 | 1000 [1000, 1000] |",
 		"| uring, load nice 19 | 3 |", "**uring, round 1**", "**uring, load nice 19, round 3**",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in\n%s", want, text)
 		}
+	}
+	// A run that was cut short, with a round whose loop had too few pings, and noise.
+	all[2].Probe(result.PhaseDuring, result.ProbePing, 0).Latency.P99 = nil
+	all[2].Noisy = []string{"steal"}
+	if text := table(all[:5]); !strings.Contains(text, "| uring | 3, 1 NOISY | 16.5 [15.0, 18.0] | 2 of 3, 1 without a verdict |") || !strings.Contains(text, "| uring, load nice 19 | 2 |") {
+		t.Error(text)
 	}
 	if text := table(all[:2]); strings.Contains(text, "medians") || strings.Contains(text, "round") {
 		t.Errorf("one round is summed up:\n%s", text)

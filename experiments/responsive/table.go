@@ -9,7 +9,11 @@ import (
 )
 
 // Table writes what was measured, and whether the bars were held.
-func Table(w io.Writer, all []result.Responsive) {
+// interrupted says that the run has not all of its cells.
+func Table(w io.Writer, all []result.Responsive, interrupted bool) {
+	if interrupted {
+		fmt.Fprint(w, "The run was interrupted: what follows is what was measured until then.\n\n")
+	}
 	all = slices.Clone(all)
 	slices.SortStableFunc(all, func(a, b result.Responsive) int { return a.Round - b.Round })
 	rounds := roundsOf(all)

@@ -29,7 +29,7 @@ type Responsive struct {
 	// load was behind.
 	Realtime bool `json:"instrument_realtime"`
 	LoadNice int  `json:"load_nice,omitempty"`
-	// Round is which time of so many; it counts from 0.
+	// Round numbers the rounds from 0; in each, every backend and LoadNice is measured once.
 	Round int `json:"round,omitempty"`
 	// IdleSeconds and DuringSeconds are the lengths of the phases.
 	IdleSeconds   float64 `json:"idle_seconds"`

@@ -132,6 +132,7 @@ func TestUsage(t *testing.T) {
 		{"responsive --idle 1ms", "--idle"},
 		{"responsive --broadcasts 0", "--broadcasts"},
 		{"responsive --rounds 0", "--rounds"},
+		{"responsive --load-nice 0,0", "named once"},
 		{"responsive --port 0", "--port 0: must be 1 to"},
 		{"soak --engines kqueue", "kqueue"},
 		{"soak --connections -3", "--connections -3"},
