@@ -7,8 +7,10 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,6 +28,7 @@ const (
 	childLimit   = 300
 	childAsks    = 1000 // connections, more than the limit allows
 	childClients = 500
+	childReserve = 1 // of them, for the admin door
 	patience     = 60 * time.Second
 )
 
@@ -57,7 +60,7 @@ func serveUnderLimit() error {
 		return err
 	}
 	defer closer.Close()
-	e, err := New(svc, Options{comet.EngineOptions{MaxConns: childAsks}})
+	e, err := New(svc, Options{comet.EngineOptions{MaxConns: childAsks, AdminReserve: childReserve}})
 	if err != nil {
 		return err
 	}
@@ -104,11 +107,15 @@ func TestStopsAcceptingAtTheLimit(t *testing.T) {
 	if !strings.Contains(why, "stops accepting at "+room+" of 1000") || !strings.Contains(why, "descriptor limit is 300") {
 		t.Errorf("with a limit of %d the facts say %q connections, because: %q", childLimit, room, why)
 	}
-	var clients, came sync.WaitGroup
-	came.Add(childClients)
+	most, err := strconv.Atoi(room)
+	if err != nil || most >= childClients {
+		t.Fatalf("room for %q connections: %v", room, err)
+	}
+	crowd := &crowd{room: int64(most - childReserve), full: make(chan struct{})}
+	var clients sync.WaitGroup
 	for i := range childClients {
 		clients.Go(func() {
-			if err := askOnce(addr, &came); err != nil {
+			if err := askOnce(addr, crowd); err != nil {
 				t.Errorf("client %d: %v", i, err)
 			}
 		})
@@ -125,11 +132,21 @@ func TestStopsAcceptingAtTheLimit(t *testing.T) {
 	}
 }
 
-// askOnce asks for something that is answered at once, stays until all have come, if
-// only to the backlog, and leaves.
-func askOnce(addr string, came *sync.WaitGroup) error {
+// crowd are clients that stay until the server has no room.
+type crowd struct {
+	room     int64
+	answered atomic.Int64
+	full     chan struct{} // closed when so many were answered
+}
+
+// overfull is how long the crowd stays when there is no room, so that the server finds
+// that out, however slow it is at it.
+const overfull = 200 * time.Millisecond
+
+// askOnce asks for something that is answered at once, stays until the server is full,
+// and leaves.
+func askOnce(addr string, in *crowd) error {
 	c, err := net.Dial("tcp", addr)
-	came.Done()
 	if err != nil {
 		return err
 	}
@@ -142,8 +159,16 @@ func askOnce(addr string, came *sync.WaitGroup) error {
 	if err != nil || status != "HTTP/1.1 200 OK\r\n" {
 		return fmt.Errorf("%q, %v", status, err)
 	}
-	came.Wait()
-	return nil
+	if in.answered.Add(1) == in.room {
+		time.Sleep(overfull)
+		close(in.full)
+	}
+	select {
+	case <-in.full:
+		return nil
+	case <-time.After(patience):
+		return fmt.Errorf("%d of %d that have room are answered", in.answered.Load(), in.room)
+	}
 }
 
 // Options that cannot be are refused with a message that says why.
