@@ -28,7 +28,13 @@ type choice struct {
 // again.
 func (d *Data) cheapest(cpuSize, size int) (near []choice, least choice) {
 	cpu := metrics[0]
-	base := d.firstOfRounds(cpu, cpuSize)
+	var firsts []Cell
+	for place, label := range d.Subjects {
+		if label == d.Subjects[0] {
+			firsts = append(firsts, d.at(cpuSize, place)...)
+		}
+	}
+	base := d.byRound(cpu, firsts)
 	for place := range d.Subjects {
 		if !d.isChoice(place) {
 			continue
@@ -37,7 +43,8 @@ func (d *Data) cheapest(cpuSize, size int) (near []choice, least choice) {
 		if place == 0 {
 			c.cpu = stats.Interval{Median: 1, Low: 1, High: 1, N: len(base)}
 		} else {
-			c.cpu = stats.Bootstrap(d.ratiosTo(base, cpu, d.at(cpuSize, place)), seed)
+			_, ratios := d.paired(cpu, base, d.at(cpuSize, place))
+			c.cpu = stats.Bootstrap(ratios, seed)
 		}
 		if c.cpu.N > 0 {
 			near = append(near, c)
@@ -65,43 +72,6 @@ func (d *Data) isChoice(place int) bool {
 	label := d.Subjects[place]
 	s, err := parseSubject(label)
 	return err == nil && s.Engine == "uring" && !s.Planted && s.Config == "" && !s.Tokens && (place == 0 || label != d.Subjects[0])
-}
-
-// firstOfRounds is a figure of the first subject by round, the mean of all places
-// that are the same subject.
-func (d *Data) firstOfRounds(m metric, size int) map[int]float64 {
-	values := map[int][]float64{}
-	for place, label := range d.Subjects {
-		if label != d.Subjects[0] {
-			continue
-		}
-		for _, c := range d.at(size, place) {
-			if v, ok := m.value(&c, d.bare(size)); ok {
-				values[c.Round] = append(values[c.Round], v)
-			}
-		}
-	}
-	means := map[int]float64{}
-	for round, vs := range values {
-		sum := 0.0
-		for _, v := range vs {
-			sum += v
-		}
-		means[round] = sum / float64(len(vs))
-	}
-	return means
-}
-
-// ratiosTo are a figure's ratios to base in the rounds that both have.
-func (d *Data) ratiosTo(base map[int]float64, m metric, cells []Cell) (ratios []float64) {
-	for i := range cells {
-		was, had := base[cells[i].Round]
-		v, ok := m.value(&cells[i], d.bare(cells[i].Size))
-		if ok && had && was != 0 {
-			ratios = append(ratios, v/was)
-		}
-	}
-	return ratios
 }
 
 // cpuSize is the size whose CPU counts for a size: the same where messages were sent,

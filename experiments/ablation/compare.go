@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 
+	"gonum.org/v1/gonum/stat"
+
 	"c1000k/experiments/result"
 	"c1000k/experiments/stats"
 	"c1000k/experiments/turns"
@@ -114,7 +116,7 @@ func (d *Data) values(m metric, cells []Cell) (values []float64) {
 // measured are left out. Holm's correction is over the subjects.
 func (d *Data) compare(m metric, size int) (all []comparison) {
 	first := d.at(size, 0)
-	base := d.values(m, first)
+	base, rounds := d.values(m, first), d.byRound(m, first)
 	for place := range d.Subjects {
 		cells := d.at(size, place)
 		values := d.values(m, cells)
@@ -123,7 +125,7 @@ func (d *Data) compare(m metric, size int) (all []comparison) {
 		}
 		c := comparison{place: place, Interval: stats.Bootstrap(values, seed), p: math.NaN(), holm: math.NaN()}
 		if place > 0 && len(base) > 0 {
-			differences, ratios := d.paired(m, first, cells)
+			differences, ratios := d.paired(m, rounds, cells)
 			c.difference, c.ratio = stats.Bootstrap(differences, seed), stats.Bootstrap(ratios, seed)
 			test, err := stats.Compare(base, values, seed)
 			if err != nil {
@@ -151,21 +153,30 @@ func correct(all []comparison) {
 	}
 }
 
-// paired are the differences and ratios of the same rounds.
-func (d *Data) paired(m metric, first, cells []Cell) (differences, ratios []float64) {
+// byRound is a figure of some cells by round, the mean where a round has several.
+func (d *Data) byRound(m metric, cells []Cell) map[int]float64 {
+	values := map[int][]float64{}
 	for i := range cells {
-		for j := range first {
-			if first[j].Round != cells[i].Round {
-				continue
-			}
-			bare := d.bare(cells[i].Size)
-			v, ok := m.value(&cells[i], bare)
-			was, had := m.value(&first[j], bare)
-			if ok && had {
-				differences = append(differences, v-was)
-				if was != 0 {
-					ratios = append(ratios, v/was)
-				}
+		if v, ok := m.value(&cells[i], d.bare(cells[i].Size)); ok {
+			values[cells[i].Round] = append(values[cells[i].Round], v)
+		}
+	}
+	means := map[int]float64{}
+	for round, v := range values {
+		means[round] = stat.Mean(v, nil)
+	}
+	return means
+}
+
+// paired are the differences and ratios to base in the rounds that both have.
+func (d *Data) paired(m metric, base map[int]float64, cells []Cell) (differences, ratios []float64) {
+	for i := range cells {
+		v, ok := m.value(&cells[i], d.bare(cells[i].Size))
+		was, had := base[cells[i].Round]
+		if ok && had {
+			differences = append(differences, v-was)
+			if was != 0 {
+				ratios = append(ratios, v/was)
 			}
 		}
 	}

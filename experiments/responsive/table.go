@@ -3,7 +3,6 @@ package responsive
 import (
 	"fmt"
 	"io"
-	"slices"
 
 	"c1000k/experiments/result"
 )
@@ -14,8 +13,6 @@ func Table(w io.Writer, all []result.Responsive, interrupted bool) {
 	if interrupted {
 		fmt.Fprint(w, "The run was interrupted: what follows is what was measured until then.\n\n")
 	}
-	all = slices.Clone(all)
-	slices.SortStableFunc(all, func(a, b result.Responsive) int { return a.Round - b.Round })
 	rounds := roundsOf(all)
 	if rounds > 1 {
 		overview(w, all)
