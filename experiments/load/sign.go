@@ -58,7 +58,7 @@ func (g *Generator) Sign(ctx context.Context, admin string, to int, report func(
 	start := time.Now()
 	ctx, give := context.WithCancelCause(ctx)
 	defer give(nil)
-	transport := &http.Transport{Proxy: nil, MaxIdleConnsPerHost: signers, ResponseHeaderTimeout: stallAfter}
+	transport := &http.Transport{Proxy: nil, MaxIdleConnsPerHost: signers}
 	defer transport.CloseIdleConnections()
 	var next, done atomic.Int64
 	var working sync.WaitGroup
@@ -73,22 +73,13 @@ func (g *Generator) Sign(ctx context.Context, admin string, to int, report func(
 			}
 		})
 	}
-	ended := make(chan struct{})
-	go func() { working.Wait(); close(ended) }()
-	tick := time.NewTicker(progressEvery)
-	defer tick.Stop()
-	for running := true; running; {
-		select {
-		case <-tick.C:
-			if report != nil {
-				report(Progress{Done: done.Load(), Of: int64(len(tokens)), Seconds: time.Since(start).Seconds()})
-			}
-		case <-ended:
-			running = false
-		}
-	}
+	signed := func(totals) int64 { return done.Load() }
+	all := int64(len(tokens))
+	err := g.watch(ctx, func(t totals) (int64, bool) { return signed(t), signed(t) == all }, g.progress(report, all, signed))
+	give(err) // ends those who sign, where it is no progress that ended the watch
+	working.Wait()
 	r := SignResult{Signed: int(done.Load()), Seconds: time.Since(start).Seconds()}
-	if r.Signed < len(tokens) {
+	if err != nil {
 		return r, context.Cause(ctx)
 	}
 	g.tokens = tokens
