@@ -44,8 +44,6 @@ func (e *bench) turn() {
 	e.l.Awake()
 }
 
-func poll(channel, seq int) []byte { return appendPoll(nil, channel, seq) }
-
 // BenchmarkPushDeliverPoll is the core's share of one push to one channel, its
 // delivery and the next poll, over 10,000 channels; it allocates nothing.
 func BenchmarkPushDeliverPoll(b *testing.B) {
@@ -58,7 +56,7 @@ func BenchmarkPushDeliverPoll(b *testing.B) {
 		pushes[c] = fmt.Appendf(nil, "GET /push?cname=c%07d&content=%0100d HTTP/1.1\r\nHost: localhost\r\n\r\n", c, c)
 		polls[c] = make([]byte, 0, 128)
 		e.l.Open(e.now, Conn(c), DoorFront, Peer{})
-		e.l.Data(e.now, Conn(c), poll(c, 1))
+		e.l.Data(e.now, Conn(c), appendPoll(nil, c, 1, ""))
 	}
 	e.turn()
 	b.ReportAllocs()
@@ -68,7 +66,7 @@ func BenchmarkPushDeliverPoll(b *testing.B) {
 		e.now += 10_000
 		e.l.Data(e.now, n, pushes[c])
 		e.turn()
-		polls[c] = appendPoll(polls[c][:0], c, round+2)
+		polls[c] = appendPoll(polls[c][:0], c, round+2, "")
 		e.l.Data(e.now, Conn(c), polls[c])
 		e.turn()
 	}
@@ -87,31 +85,21 @@ func BenchmarkFanOut(b *testing.B) { benchmarkFanOut(b, newBench(b, fanOut, nil)
 // and 39 bytes of the request.
 func BenchmarkFanOutTokens(b *testing.B) {
 	e := newBench(b, fanOut, func(c *Config) { c.TokenAuth, c.TokenKey = true, [32]byte{1} })
-	name := []byte("c0000000")
-	v, err := e.l.hub.FindOrCreate(name, e.l.svc.tickAt(e.now))
-	if err != nil {
-		b.Fatal(err)
-	}
-	of := instanceOf(v)
-	v.Leave()
-	token := e.l.token(of, name)
-	benchmarkFanOut(b, e, "&token="+string(token[:]))
+	benchmarkFanOut(b, e, "&token="+string(signed(b, e.l, e.l.svc.tickAt(e.now), "c0000000")))
 }
 
 // fanOut is how many subscribers there are.
 const fanOut = 10_000
 
+// benchmarkFanOut is with polls that end in token, which is none or a parameter.
 func benchmarkFanOut(b *testing.B, e *bench, token string) {
 	const n = fanOut
-	poll := func(dst []byte, seq int) []byte {
-		return fmt.Appendf(dst, "GET /sub?cname=c0000000&seq=%d%s HTTP/1.1\r\nHost: localhost\r\n\r\n", seq, token)
-	}
 	e.l.Open(e.now, n, DoorAdmin, Peer{})
 	push := []byte("GET /push?cname=c0000000&content=hello HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	next := make([]byte, 0, 128)
 	for c := range n {
 		e.l.Open(e.now, Conn(c), DoorFront, Peer{})
-		e.l.Data(e.now, Conn(c), poll(nil, 1))
+		e.l.Data(e.now, Conn(c), appendPoll(nil, 0, 1, token))
 	}
 	e.turn()
 	b.ReportAllocs()
@@ -120,7 +108,7 @@ func benchmarkFanOut(b *testing.B, e *bench, token string) {
 		if i%n == 0 {
 			e.l.Data(e.now, n, push)
 			e.turn()
-			next = poll(next[:0], i/n+2)
+			next = appendPoll(next[:0], 0, i/n+2, token)
 		}
 		e.now += 5_000
 		e.l.Data(e.now, Conn(i%n), next)
@@ -131,6 +119,6 @@ func benchmarkFanOut(b *testing.B, e *bench, token string) {
 	}
 }
 
-func appendPoll(dst []byte, channel, seq int) []byte {
-	return fmt.Appendf(dst, "GET /sub?cname=c%07d&seq=%d HTTP/1.1\r\nHost: localhost\r\n\r\n", channel, seq)
+func appendPoll(dst []byte, channel, seq int, token string) []byte {
+	return fmt.Appendf(dst, "GET /sub?cname=c%07d&seq=%d%s HTTP/1.1\r\nHost: localhost\r\n\r\n", channel, seq, token)
 }

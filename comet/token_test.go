@@ -2,6 +2,19 @@ package comet
 
 import "testing"
 
+// signed makes a channel, if there is none, and returns its token.
+func signed(t testing.TB, l *Loop, tick uint32, name string) []byte {
+	t.Helper()
+	v, err := l.hub.FindOrCreate([]byte(name), tick)
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := instanceOf(v)
+	v.Leave()
+	token := l.token(of, []byte(name))
+	return token[:]
+}
+
 // TestTokenAllocates proves that a poll's token is compared without allocating, and
 // that the token of one channel is not that of another or of none.
 func TestTokenAllocates(t *testing.T) {
@@ -18,14 +31,7 @@ func TestTokenAllocates(t *testing.T) {
 	names := [][]byte{[]byte("a"), []byte("b")}
 	var tokens [2][]byte
 	for i, name := range names {
-		v, err := l.hub.FindOrCreate(name, l.tick)
-		if err != nil {
-			t.Fatal(err)
-		}
-		of := instanceOf(v)
-		v.Leave()
-		token := l.token(of, name)
-		tokens[i] = token[:]
+		tokens[i] = signed(t, l, l.tick, string(name))
 	}
 	for i, name := range names {
 		for j, token := range tokens {
