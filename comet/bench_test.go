@@ -81,10 +81,10 @@ func BenchmarkPushDeliverPoll(b *testing.B) {
 func BenchmarkFanOut(b *testing.B) { benchmarkFanOut(b, newBench(b, fanOut, nil), "") }
 
 // BenchmarkFanOutTokens is the same where each poll shows the channel's token: what is
-// more is the making of the token again, to compare, a second look-up of the channel
+// more is the making of the token again, to compare,
 // and 39 bytes of the request.
 func BenchmarkFanOutTokens(b *testing.B) {
-	e := newBench(b, fanOut, func(c *Config) { c.TokenAuth, c.TokenKey = true, [32]byte{1} })
+	e := newBench(b, fanOut, func(c *Config) { c.TokenAuth, c.TokenKey = true, [16]byte{1} })
 	benchmarkFanOut(b, e, "&token="+string(signed(b, e.l, e.l.svc.tickAt(e.now), "c0000000")))
 }
 

@@ -43,7 +43,7 @@ type Loop struct {
 	wheel    arena.Wheel
 	blocks   *arena.Blocks // replies, unused input: this loop's alone
 	random   *rand.PCG
-	tokens   *tokens
+	tokens   tokens
 
 	actions []Action
 	taken   int
@@ -99,7 +99,7 @@ func (s *Service) NewLoop(maxConns int) (*Loop, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l := &Loop{
-		svc: s, hub: s.hub, blocks: arena.NewBlocks(1 << 40), tokens: newTokens(s.cfg.TokenKey[:]),
+		svc: s, hub: s.hub, blocks: arena.NewBlocks(1 << 40), tokens: newTokens(&s.cfg.TokenKey),
 		channelTicks: ticks(s.cfg.ChannelTimeout),
 	}
 	if err := l.mapConns(maxConns); err != nil {

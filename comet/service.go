@@ -55,7 +55,7 @@ type Config struct {
 	// TokenAuth lets in only subscribers that show the token which /sign gave.
 	TokenAuth bool
 	// TokenKey makes the tokens; production draws it from a cryptographic source.
-	TokenKey [32]byte
+	TokenKey [tokenBytes]byte
 	// AdminSecret is what publishers show as a bearer token; empty asks for none.
 	AdminSecret []byte
 	// Version is told by /info and the Server header.
@@ -88,7 +88,7 @@ func (c *Config) check() error {
 	if err := checkTimeout("channel timeout", c.ChannelTimeout); err != nil {
 		return err
 	}
-	if c.TokenAuth && c.TokenKey == [32]byte{} {
+	if c.TokenAuth && c.TokenKey == [tokenBytes]byte{} {
 		return fmt.Errorf("comet: tokens by a key of zeros are no secret: it was not drawn")
 	}
 	if c.Channels < 0 {

@@ -19,7 +19,7 @@ func signed(t testing.TB, l *Loop, tick uint32, name string) []byte {
 // that the token of one channel is not that of another or of none.
 func TestTokenAllocates(t *testing.T) {
 	cfg := DefaultConfig()
-	cfg.Channels, cfg.TokenAuth, cfg.TokenKey = 10, true, [32]byte{1}
+	cfg.Channels, cfg.TokenAuth, cfg.TokenKey = 10, true, [16]byte{1}
 	s, err := NewService(cfg)
 	if err != nil {
 		t.Fatal(err)

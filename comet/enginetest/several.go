@@ -297,7 +297,7 @@ func testSeveralRefused(t *testing.T, f Factory) {
 		s.waitSubscribers("", 0)
 	})
 	t.Run("Tokens", func(t *testing.T) {
-		s := newServer(t, f, setup{config: func(c *comet.Config) { c.TokenAuth, c.TokenKey = true, [32]byte{1} }})
+		s := newServer(t, f, setup{config: func(c *comet.Config) { c.TokenAuth, c.TokenKey = true, [16]byte{1} }})
 		a, b := s.tokenOf("ta"), s.tokenOf("tb")
 		wrong := object("401", "tb", 0, "Token error")
 		s.mustCall("/push?cname=tb&content=x")

@@ -105,7 +105,7 @@ func (s *server) tokenOf(channel string) string {
 // in every mode, that it is one and the same for the channel's life, that no
 // two channels share one, and that a channel's successor has another.
 func testTokens(t *testing.T, f Factory) {
-	s := newServer(t, f, setup{config: func(c *comet.Config) { c.TokenAuth, c.TokenKey = true, [32]byte{1}; c.ChannelTimeout = time.Hour }})
+	s := newServer(t, f, setup{config: func(c *comet.Config) { c.TokenAuth, c.TokenKey = true, [16]byte{1}; c.ChannelTimeout = time.Hour }})
 	token := s.tokenOf("t1")
 	c := s.mustDial(comet.DoorFront)
 	runExchanges(t, s, unsigned)

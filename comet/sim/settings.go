@@ -99,7 +99,7 @@ func newSettings(r *rand.Rand, seed uint64) settings {
 	s.config.CORSOrigin = pick(r, "", "*", "*")
 	if r.IntN(6) == 0 {
 		s.config.TokenAuth, s.signs = true, 150
-		s.config.TokenKey = [32]byte{byte(seed), 1, 2, 3}
+		s.config.TokenKey = [16]byte{byte(seed), 1, 2, 3}
 	}
 	s.config.Channels = len(s.names) + spareChannels
 	if r.IntN(8) == 0 {
