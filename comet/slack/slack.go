@@ -45,8 +45,9 @@ const (
 // threads whose sleeps may last longer, as is good where so many loops run at a time.
 // Call it before
 // anything is opened or said. It does nothing where the process has begun so, and where
-// that cannot be had: it is a saving, no need.
-func Process(running int) {
+// that cannot be had: it is a saving, no need. Last of all it calls leave, and stays where
+// that says so: what signals have come, say, is lost with what the process was.
+func Process(running int, leave func() bool) {
 	runtime.LockOSThread() // slack is a thread's, and so is what is read of it here
 	defer runtime.UnlockOSThread()
 	if os.Getenv(anew) != "" {
@@ -67,6 +68,9 @@ func Process(running int) {
 		path, err := os.Executable()
 		if err != nil {
 			return err
+		}
+		if !leave() {
+			return nil
 		}
 		return syscall.Exec(path, os.Args, append(os.Environ(), anew+"=1")) // comes back only where it failed
 	})

@@ -111,7 +111,7 @@ func TestLoops(t *testing.T) {
 // in its environment.
 func tell() {
 	loops, _ := strconv.Atoi(os.Getenv(loopsVariable))
-	Process(loops)
+	Process(loops, func() bool { return true })
 	elsewhere, loop := make(chan time.Duration), make(chan time.Duration)
 	runtime.LockOSThread()
 	go func() { elsewhere <- of() }()

@@ -11,8 +11,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"c1000k/comet/slack"
 )
@@ -44,7 +42,7 @@ func refuseListen(format string, a ...any) error {
 
 // begin may have the process begin anew, as is good where so many loops run at a time.
 // Only main knows that what it is in is this program.
-var begin = func(running int) {}
+var begin = func(running int, leave func() bool) {}
 
 func main() {
 	begin = slack.Process
@@ -54,8 +52,8 @@ func main() {
 // run is main without the process: arguments in, exit code out.
 func run(args []string, stdout, stderr io.Writer) int {
 	// First of all, so that no hang-up signal ends a server that is starting.
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	signals := newSignals()
+	signals.heed()
 	in := inputs{args: args, env: os.Environ()}
 	o, exit, done := parseOptions(in, stdout, stderr)
 	if done {

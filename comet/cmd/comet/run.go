@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
-	"syscall"
 	"time"
 
 	"c1000k/comet"
@@ -20,15 +18,13 @@ type running struct {
 }
 
 // untilStopped carries out signals until one stops the server, or until it fails.
-func (r *running) untilStopped(signals <-chan os.Signal) error {
+func (r *running) untilStopped(signals signals) error {
 	var failure error
 	for stop := false; !stop; {
 		select {
-		case s := <-signals:
-			if s == syscall.SIGHUP {
-				r.reload()
-				continue
-			}
+		case <-signals.hangUp:
+			r.reload()
+		case s := <-signals.stop:
 			r.log.Info("stopping; a second signal stops at once", "signal", s.String(), "drain_timeout", r.options.DrainTimeout.String())
 			stop = true
 		case err := <-r.door.failed:
@@ -51,7 +47,7 @@ const drainLook = 20 * time.Millisecond
 
 // letGo tells the clients and waits until all are gone or the time is up. A
 // signal meanwhile is the second one.
-func (r *running) letGo(signals <-chan os.Signal) error {
+func (r *running) letGo(signals signals) error {
 	if r.options.DrainTimeout == 0 {
 		return nil
 	}
@@ -77,31 +73,25 @@ func (r *running) letGo(signals <-chan os.Signal) error {
 		case <-timeout:
 			r.log.Warn("clients are left: their connections are closed", "connections", left, "of", before, "drain_timeout", r.options.DrainTimeout.String())
 			return nil
-		case s := <-signals:
-			if s != syscall.SIGHUP {
-				return fmt.Errorf("forced to stop by a second signal (%v) with %d connections left", s, left)
-			}
+		case s := <-signals.stop:
+			return fmt.Errorf("forced to stop by a second signal (%v) with %d connections left", s, left)
 		}
 	}
 }
 
 // stop stops the engine. A signal while it does is the second one.
-func (r *running) stop(signals <-chan os.Signal, failure error) error {
+func (r *running) stop(signals signals, failure error) error {
 	began := time.Now()
 	stopped := make(chan struct{})
 	go func() {
 		r.engine.Stop()
 		close(stopped)
 	}()
-	for {
-		select {
-		case <-stopped:
-			r.log.Info("stopped", "seconds", fmt.Sprintf("%.1f", time.Since(began).Seconds()))
-			return failure
-		case s := <-signals:
-			if s != syscall.SIGHUP {
-				return fmt.Errorf("forced to stop by a second signal (%v) after %.1f s", s, time.Since(began).Seconds())
-			}
-		}
+	select {
+	case <-stopped:
+		r.log.Info("stopped", "seconds", fmt.Sprintf("%.1f", time.Since(began).Seconds()))
+		return failure
+	case s := <-signals.stop:
+		return fmt.Errorf("forced to stop by a second signal (%v) after %.1f s", s, time.Since(began).Seconds())
 	}
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"io"
-	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -43,10 +42,10 @@ func runningWith(t *testing.T, e comet.Engine) *running {
 func TestSecondSignal(t *testing.T) {
 	engine := stuck{release: make(chan struct{})}
 	defer close(engine.release)
-	signals := make(chan os.Signal, 4)
-	for _, s := range []os.Signal{syscall.SIGHUP, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGINT} {
-		signals <- s
-	}
+	signals := newSignals()
+	signals.hangUp <- syscall.SIGHUP
+	signals.stop <- syscall.SIGTERM
+	signals.stop <- syscall.SIGINT
 	r := runningWith(t, engine)
 	err := r.untilStopped(signals)
 	if err == nil || !strings.Contains(err.Error(), "second signal (interrupt)") {
@@ -61,7 +60,7 @@ func TestDebugDoorFails(t *testing.T) {
 	close(engine.release)
 	r := runningWith(t, engine)
 	r.door.failed <- errors.New("accept: broken")
-	err := r.untilStopped(nil)
+	err := r.untilStopped(newSignals())
 	if err == nil || !strings.Contains(err.Error(), "accept: broken") {
 		t.Errorf("got %v", err)
 	}

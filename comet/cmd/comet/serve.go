@@ -29,7 +29,7 @@ func tuneGC(engine string) {
 // its correctness: the debug door first, for it starts the Go runtime's poller;
 // then every listener, because threads with descriptor tables of their own take
 // a copy; the engine last.
-func serve(in inputs, o *options, signals <-chan os.Signal, log logger) error {
+func serve(in inputs, o *options, signals signals, log logger) error {
 	// A log that nobody reads any more is no reason to drop a million clients.
 	signal.Ignore(syscall.SIGPIPE)
 
@@ -38,7 +38,8 @@ func serve(in inputs, o *options, signals <-chan os.Signal, log logger) error {
 	if err != nil {
 		return err
 	}
-	begin(choice.running(o))
+	begin(choice.running(o), signals.leave)
+	signals.heed() // again, where the process has not begun anew after all
 	for _, d := range o.sources.doubtful(o.flags) {
 		log.Warn("a variable of the environment is no setting", "variable", d.Name, "nearest", d.Value)
 	}

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"c1000k/comet/slack"
@@ -55,6 +57,13 @@ func (c *loadCommand) Run(e *environment) error {
 	return load.Run(c.Options, e.stdin, e.stdout)
 }
 
+// leave is for a process that is about to begin anew: until it heeds signals again, one
+// ends it. It reports false if one has come, which would be lost.
+func (e *environment) leave() bool {
+	signal.Reset(syscall.SIGINT, syscall.SIGTERM)
+	return e.ctx.Err() == nil
+}
+
 // floorAcceptCommand is the server of the bare accept floor.
 type floorAcceptCommand struct {
 	floor.ServeOptions `embed:""`
@@ -62,7 +71,7 @@ type floorAcceptCommand struct {
 
 // Run speaks with the ladder until it closes the input.
 func (c *floorAcceptCommand) Run(e *environment) error {
-	slack.Process(c.Threads())
+	slack.Process(c.Threads(), e.leave)
 	return floor.Serve(c.ServeOptions, e.stdin, e.stdout)
 }
 
@@ -73,7 +82,7 @@ type floorTurnCommand struct {
 
 // Run serves until a signal ends it.
 func (c *floorTurnCommand) Run(e *environment) error {
-	slack.Process(c.Threads())
+	slack.Process(c.Threads(), e.leave)
 	return floor.ServeTurns(e.ctx, c.TurnOptions)
 }
 
