@@ -168,12 +168,9 @@ func (l *Loop) eventID(r *conn, s uint32, had int64) []byte {
 	return l.events
 }
 
-// nameOf copies the name of a held subscriber's channel to l.name and returns the
-// channel's next number.
-func (l *Loop) nameOf(s uint32) (next int64) {
+// nameOf copies the name of a held subscriber's channel to l.name.
+func (l *Loop) nameOf(s uint32) {
 	v := l.hub.Enter(l.subscriber(s).channel)
 	l.name = append(l.name[:0], v.Name()...)
-	next = int64(v.Next())
 	v.Leave()
-	return next
 }

@@ -84,7 +84,9 @@ func (l *Loop) dismissForGood(h uint32, r *conn) {
 
 // farewell tells a held connection that the server goes, once it has had what
 // there is for it: a send that is outstanding, or what it missed, comes first. A
-// stream is told the close of each of its channels, all else is said of the first.
+// stream is told the close of each of its channels, all else is said of the first. The
+// number is what the client waits for: one beyond a message that it was never given, as
+// no history held it, would hide that.
 func (l *Loop) farewell(h uint32, r *conn) {
 	if r.busy() {
 		return // wait comes back here
@@ -102,16 +104,17 @@ func (l *Loop) farewell(h uint32, r *conn) {
 	l.begin()
 	for ; closes && r.mode().Streams() && held > 1; s = l.after(s) {
 		if l.subscriber(s).channel != 0 {
-			next := l.nameOf(s)
+			l.nameOf(s)
 			l.esc = wire.AppendEscaped(l.esc[:0], l.name)
-			l.appendObjectFrame(r, wire.KindClose, next, nil)
+			l.appendObjectFrame(r, wire.KindClose, int64(l.subscriber(s).wants), nil)
 			held--
 		}
 	}
 	for l.subscriber(s).channel == 0 {
 		s = l.after(s)
 	}
-	kind, number := wire.KindClose, l.nameOf(s)
+	l.nameOf(s)
+	kind, number := wire.KindClose, int64(l.subscriber(s).wants)
 	if !closes {
 		kind, number = wire.KindNoop, l.noopNumber(r)
 	}

@@ -59,7 +59,7 @@ const (
 // locked. Of a replay l.msgs are the messages, numbered from from on.
 func (l *Loop) tabled(v hub.View) (a answer, from uint64) {
 	p := &l.par
-	if p.HasEpoch && !l.isEpoch(v.Epoch()) {
+	if p.HasEpoch && p.Seq != 0 && !l.isEpoch(v.Epoch()) {
 		p.Seq = -1 // of another instance: all that this one has is new
 		if v.HistoryLen() == 0 {
 			p.Seq = 0 // and where it has nothing, its next number and epoch are
@@ -85,7 +85,7 @@ type refusal struct {
 // find locks the channel of the subscriber l.par, unless there is none for it.
 func (l *Loop) find() (v hub.View, why refusal) {
 	p := &l.par
-	p.HasEpoch = len(p.Epoch) > 0
+	p.HasEpoch = p.Gap && len(p.Epoch) > 0 // others go by the number alone
 	if l.svc.cfg.TokenAuth {
 		var ok bool
 		if v, ok = l.findByToken(p.Cname, p.Token); !ok {

@@ -104,6 +104,9 @@ func testExtensions(t *testing.T, f Factory) {
 	all := strings.TrimSuffix(strings.TrimPrefix(replayOf("g", 1, 4), "["), "]\n")
 	g.mustAsk(t, get("/sub?gap=1&cname=g&seq=3&epoch="+epoch), polled(array(gap("g", 1, next), all)))
 	g.mustAsk(t, get("/sub?gap=1&cname=g&seq=3&epoch="+next), polled(replayOf("g", 3, 4)))
+	// Without gap=1 an epoch is nothing, and without a number it is nothing new.
+	g.mustAsk(t, get("/sub?cname=g&seq=3&epoch="+epoch), polled(replayOf("g", 3, 4)))
+	g.mustAsk(t, get("/sub?gap=1&cname=g&epoch="+epoch), polled(object("next_seq", "g", 5, next)+"\n"))
 	// And one that has come as far and keeps nothing: silence would say that all
 	// is as it was.
 	s.mustCall("/clear?cname=g")

@@ -94,7 +94,7 @@ func (m *model) sub(a *ask) {
 			more = append(more, q)
 		}
 		fits, sure := true, true
-		if a.epoch != "" {
+		if a.epoch != "" && a.gap && a.seq != 0 {
 			fits, sure = p.verdict(m.epochs, a.epoch)
 		}
 		o := m.tabled(c, p, a, !fits && sure)
