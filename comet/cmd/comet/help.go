@@ -18,6 +18,7 @@ Try it:
   curl 'http://127.0.0.1:8100/sub?cname=news&seq=1' &       # waits for message 1 of "news"
   curl 'http://127.0.0.1:8000/push?cname=news&content=hi'   # and now it has it
   curl  http://127.0.0.1:8000/info                          # channels and subscribers
+  http://127.0.0.1:8001/                                    # a dashboard, in a browser
   curl  http://127.0.0.1:8001/metrics                       # for Prometheus
   curl  http://127.0.0.1:8001/facts                         # what the kernel gave, counters
 
@@ -39,10 +40,11 @@ Publishing beyond this machine:
 Many connections:
   The soft descriptor limit is raised to the hard one. Where that is too low for
   --max-connections, io_uring adds rings and epoll adds threads with descriptor tables of
-  their own; gonet refuses. scripts/tune shows the kernel settings that matter. A waiting
+  their own; gonet accepts no more than fit and says so. scripts/tune shows the kernel settings that matter. A waiting
   connection takes about 4.1 KB at the server, nearly all of it the kernel's socket.
 
 Signals:
+  Heeded from about 10 ms after the process began, when the program itself does.
   SIGINT, SIGTERM   accept nobody new, tell those that are held (--drain), and stop when
                     all are gone or --drain-timeout is over; a second one stops at once.
                     /readyz answers 503 from the first on

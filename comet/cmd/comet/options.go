@@ -16,7 +16,7 @@ import (
 type options struct {
 	Front string `group:"doors" default:"127.0.0.1:8100-8199" placeholder:"ADDRESS" help:"Where subscribers come in: HOST:PORT, HOST:FIRST-LAST for one listener a port, or unix:PATH; several parted by commas. Many ports, because one client address has some 28,000 source ports for each. Default ${default}."`
 	Admin string `group:"doors" default:"127.0.0.1:8000" placeholder:"ADDRESS" help:"Where publishers come in. Default ${default}."`
-	Debug string `group:"doors" default:"127.0.0.1:8001" placeholder:"HOST:PORT" help:"Metrics (/metrics), health (/healthz, /readyz), profiles (/debug/pprof/, /debug/fgprof) and /facts, by plain net/http. Keep it on loopback; 'none' for no such door. Default ${default}."`
+	Debug string `group:"doors" default:"127.0.0.1:8001" placeholder:"HOST:PORT" help:"A dashboard (/), metrics (/metrics), health (/healthz, /readyz), profiles (/debug/pprof/, /debug/fgprof) and /facts, by plain net/http. Keep it on loopback; 'none' for no such door. Default ${default}."`
 
 	AdminAllow      string `group:"who" placeholder:"LIST" help:"Addresses and networks that may publish: 10.0.0.0/8,2001:db8::/32,192.0.2.7. With such a list nobody else may; without one everybody whom --admin-deny does not name. The longest prefix that holds an address decides, in whichever of the two lists it stands."`
 	AdminDeny       string `group:"who" placeholder:"LIST" help:"Addresses and networks that may not publish; they are answered with 403."`

@@ -38,6 +38,7 @@ func (d *debugDoor) routes() *http.ServeMux {
 	mux.HandleFunc("GET /readyz", d.readyz)
 	mux.HandleFunc("GET /facts", d.facts)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(d.registry, promhttp.HandlerOpts{MaxRequestsInFlight: maxScrapes}))
+	dashboardRoutes(mux)
 	if d.demo {
 		d.demoRoutes(mux)
 	}

@@ -1,0 +1,29 @@
+package main
+
+import (
+	"embed"
+	"io/fs"
+	"net/http"
+)
+
+// The dashboard is one page at the debug door's root which shows what /metrics has.
+
+//go:embed dashboard
+var dashboard embed.FS
+
+// dashboardPolicy has the page load nothing from elsewhere, and nobody frame it.
+const dashboardPolicy = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'"
+
+func dashboardRoutes(mux *http.ServeMux) {
+	files, err := fs.Sub(dashboard, "dashboard")
+	if err != nil {
+		panic(err) // it is in the program
+	}
+	for path, file := range map[string]string{"GET /{$}": "index.html", "GET /dashboard.js": "dashboard.js", "GET /dashboard.css": "dashboard.css"} {
+		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Security-Policy", dashboardPolicy)
+			w.Header().Set("Cache-Control", "no-cache")
+			http.ServeFileFS(w, r, files, file)
+		})
+	}
+}
