@@ -48,6 +48,45 @@ func testHalfClose(t *testing.T, f Factory) {
 	})
 }
 
+// testHalfCloseAfterRequests proves that who asks and closes its half at once, as
+// some tools do, reads every reply whole: what was carried out is answered.
+func testHalfCloseAfterRequests(t *testing.T, f Factory) {
+	const depth = 5
+	s := newServer(t, f, setup{})
+	for _, x := range []struct {
+		name, request, reply string
+		door                 comet.Door
+		times                int
+	}{
+		{"Ping", get("/ping?cb=f"), frontBare("200 OK", `f({"type":"ping","sub_timeout":3600});`+"\n"), comet.DoorFront, 1},
+		{"Poll", get("/sub?cname=hp"), polled(nextSeq("hp", 1) + "\n"), comet.DoorFront, 1},
+		{"Push", get("/push?cname=ha&content=x"), pushed, comet.DoorAdmin, 1},
+		{"Pushes", get("/push?cname=hb&content=x"), pushed, comet.DoorAdmin, depth},
+	} {
+		subtest(t, x.name, func(t *testing.T) {
+			for i := range scaled(100) {
+				c, err := s.dial(x.door)
+				if err != nil {
+					t.Fatal(err)
+				}
+				c.mustSend(t, strings.Repeat(x.request, x.times))
+				if err := c.conn.CloseWrite(); err != nil {
+					t.Fatal(err)
+				}
+				for n := range x.times {
+					if err := c.expect(x.reply); err != nil {
+						t.Fatalf("time %d, reply %d: %v", i, n, err)
+					}
+				}
+				c.mustEnd(t)
+				c.conn.Close()
+			}
+		})
+	}
+	// Each push was carried out, and once.
+	s.mustDial(comet.DoorFront).mustAsk(t, sub("hb", 0), polled(nextSeq("hb", depth*scaled(100)+1)+"\n"))
+}
+
 // testReset proves that a client that resets has left, held or not, and also
 // where reading it had been stopped: a hang-up is watched for all the same.
 func testReset(t *testing.T, f Factory) {

@@ -132,6 +132,7 @@ var sequenceRows = []protocolRow{
 	by("better/idle-timeout", "Timeouts/Idle"),
 	by("better/stall-timeout", "Timeouts/Stall"),
 	by("idle/half-close", "HalfClose/Idle", "HalfClose/WithAFurtherRequest", "HalfClose/BeforeARequest"),
+	by("idle/half-close-after-requests", "HalfCloseAfterRequests"),
 }
 
 var adminRows = []protocolRow{

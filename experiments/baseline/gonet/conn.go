@@ -40,6 +40,7 @@ type conn struct {
 
 	refs    int  // goroutines that use stream
 	paused  bool // the core wants no input until OpResume
+	left    bool // the peer sends no more, which the core is not told yet
 	closing bool // OpClose came: the core hears nothing more but Closed
 }
 
@@ -97,14 +98,23 @@ func (l *loop) isPaused(c *conn) bool {
 func (c *conn) endRead(now int64, left bool) bool {
 	l := c.loop
 	over := left || c.closing
-	if left && !c.closing {
-		l.core.Hangup(now, c.index)
-	}
 	if over {
+		c.left = left
 		c.unref()
+		c.hangup(now)
 	}
 	l.leave(now)
 	return over
+}
+
+// hangup tells the core that the peer left, once nothing is being written: the
+// core closes then, which would cut short a reply to one who asked and then
+// closed its half. The lock is held.
+func (c *conn) hangup(now int64) {
+	if c.left && c.refs == 0 && !c.closing {
+		c.left = false
+		c.loop.core.Hangup(now, c.index)
+	}
 }
 
 // pause waits until the core wants input again, or the peer leaves, whatever it
@@ -165,7 +175,14 @@ func (c *conn) write(pieces net.Buffers, token uint16) {
 		l.core.Sent(now, c.index, token, int(n), number(err))
 	}
 	c.unref()
+	left := c.left
 	l.leave(now)
+	if left {
+		// Leaving may have begun the reply to what was asked behind this.
+		now := l.enter()
+		c.hangup(now)
+		l.leave(now)
+	}
 }
 
 // number is the system's number of an error, 0 for none.
