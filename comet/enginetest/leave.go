@@ -81,10 +81,11 @@ func testHalfCloseAfterRequests(t *testing.T, f Factory) {
 				c.mustEnd(t)
 				c.conn.Close()
 			}
+			if x.times == depth { // each was carried out, and once
+				s.mustDial(comet.DoorFront).mustAsk(t, sub("hb", 0), polled(nextSeq("hb", depth*scaled(100)+1)+"\n"))
+			}
 		})
 	}
-	// Each push was carried out, and once.
-	s.mustDial(comet.DoorFront).mustAsk(t, sub("hb", 0), polled(nextSeq("hb", depth*scaled(100)+1)+"\n"))
 }
 
 // testReset proves that a client that resets has left, held or not, and also
