@@ -66,6 +66,23 @@ func (l *Loop) front(h uint32, r *conn) (stay bool) {
 	return l.subscribe(h, r, mode)
 }
 
+// unread is the status for a front request that is refused for its body, which
+// is not read: what is wrong with its path or its method is said first.
+func (l *Loop) unread(err *wire.Error) (status int) {
+	if err != wire.ErrBodyTooLarge && err != wire.ErrLengthRequired {
+		return err.Status
+	}
+	_, subscribes := modeOf(l.req.Path)
+	preflight := l.req.Method == wire.MethodOptions && len(l.svc.origin) > 0
+	switch {
+	case !subscribes && string(l.req.Path) != "/ping":
+		return 404
+	case subscribes && l.req.Method != wire.MethodGet && !preflight:
+		return 405
+	}
+	return err.Status
+}
+
 func (l *Loop) ping(keep bool) {
 	begin := len(l.reply)
 	l.reply = wire.AppendPing(l.reply, l.httpDate(), l.par.Cb, l.svc.origin,

@@ -124,7 +124,11 @@ func (l *Loop) process(h uint32, r *conn, p []byte) (rest int) {
 		n, err := wire.Parse(p, lim, &l.req)
 		if err != nil {
 			l.n.badRequests++
-			l.refuse(r, err.Status)
+			status := err.Status
+			if r.flags&flagAdmin == 0 {
+				status = l.unread(err)
+			}
+			l.refuse(r, status)
 			closing = true
 			p = nil
 			break

@@ -42,7 +42,8 @@ var frontRows = []protocolRow{
 	by("front/sse", "Streams/events"),
 	by("front/ping", "Replies/ping", "Replies/ping with callback"),
 	by("front/unknown-path", "Refusals/unknown path", "Refusals/path below sub", "Refusals/path in capitals"),
-	by("front/get-alone", "Refusals/POST on sub", "Refusals/PUT on poll", "Refusals/HEAD on sub", "Streams/POST on stream"),
+	by("front/get-alone", "Refusals/POST on sub", "Refusals/PUT on poll", "Refusals/HEAD on sub", "Streams/POST on stream",
+		"Refusals/POST with a body on sub", "Refusals/PUT with a body on poll", "Refusals/POST with chunks on events"),
 	by("better/preflight", "Streams/preflight", "Streams/preflight on events"),
 
 	by("param/cname-empty", "Replies/empty query", "Replies/empty name is held"),

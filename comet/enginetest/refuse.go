@@ -28,6 +28,27 @@ var refusals = []exchange{
 		name: "PUT on poll",
 		send: "PUT /poll?cname=r HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n", want: frontBare("405 Method Not Allowed", ""),
 	}, {
+		// What cannot be right is refused before its body, which is not read and
+		// must not be taken for a request: the connection ends.
+		name: "POST with a body on sub",
+		send: post("/sub?cname=r", get("/sub?cname=smuggled")), want: frontClosed("405 Method Not Allowed"), closes: true,
+	}, {
+		name: "PUT with a body on poll",
+		send: "PUT /poll?cname=r HTTP/1.1\r\nHost: h\r\nContent-Length: 45\r\n\r\n" + get("/sub?cname=smuggled"),
+		want: frontClosed("405 Method Not Allowed"), closes: true,
+	}, {
+		name: "POST with chunks on events",
+		send: "POST /sse?cname=r HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n2d\r\n" + get("/sub?cname=smuggled") + "\r\n0\r\n\r\n",
+		want: frontClosed("405 Method Not Allowed"), closes: true,
+	}, {
+		name: "what was in those bodies", door: comet.DoorAdmin,
+		send: get("/check?cname=smuggled"), want: adminReply(typeHTML, "{}\n"),
+	}, {
+		name: "POST with a body on an unknown path", send: post("/nope", "x"), status: notFound, closes: true,
+	}, {
+		name: "GET with a body on sub",
+		send: "GET /sub?cname=r HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx", status: "HTTP/1.1 413 ", closes: true,
+	}, {
 		name: "HEAD on sub", row: "HEAD on sub", method: "HEAD",
 		send: "HEAD /sub?cname=r HTTP/1.1\r\nHost: h\r\n\r\n", want: "HTTP/1.1 405 Method Not Allowed\r\n" + allowAll + "Date: <date>\r\n\r\n",
 	}, {
@@ -154,7 +175,7 @@ func testLastReply(t *testing.T, f Factory) {
 		},
 		{
 			"BodyOfSub", "POST /sub?cname=x HTTP/1.1\r\nHost: h\r\nContent-Length: 30000\r\n\r\n" + strings.Repeat("b", bytes),
-			"HTTP/1.1 413 ", comet.DoorFront,
+			"HTTP/1.1 405 ", comet.DoorFront,
 		},
 	} {
 		subtest(t, x.name, func(t *testing.T) {

@@ -89,5 +89,11 @@ func frontBare(status, body string) string {
 		"\r\nContent-Type: " + typeLatin + "\r\n\r\n" + body
 }
 
+// frontClosed is a refusal of the front door without a body, behind which the
+// connection ends.
+func frontClosed(status string) string {
+	return strings.Replace(frontBare(status, ""), "\r\n\r\n", "\r\nConnection: close\r\n\r\n", 1)
+}
+
 // pushed is the answer to /push and /pub.
 var pushed = adminReply(typeScript, "{\"type\":\"ok\"}\n")
