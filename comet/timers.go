@@ -56,12 +56,11 @@ func (l *Loop) expire(budget int) {
 			default:
 				l.noop(h, r)
 			}
-		case stateReading, stateIdle:
-			if r.extra != 0 {
-				l.n.headerTimeouts++
-			} else {
-				l.n.idleTimeouts++
-			}
+		case stateReading: // also one that never sent anything
+			l.n.headerTimeouts++
+			l.close(h, r)
+		case stateIdle:
+			l.n.idleTimeouts++
 			l.close(h, r)
 		case stateSending:
 			l.n.stallTimeouts++
