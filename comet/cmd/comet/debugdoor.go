@@ -71,8 +71,11 @@ func openDebugDoor(spec string, demo bool, log *slog.Logger) (*debugDoor, error)
 // listenHTTP listens for net/http, on the Go runtime's poller.
 func listenHTTP(e doors.Endpoint) (net.Listener, error) {
 	network, address := "tcp", e.Addr.String()
-	if e.Path != "" {
+	switch {
+	case e.Path != "":
 		network, address = "unix", e.Path
+	case e.Addr.Addr().Is4():
+		network = "tcp4" // of any address, "tcp" would take those of IPv6 too
 	}
 	l, err := net.Listen(network, address)
 	if errors.Is(err, syscall.EADDRINUSE) {
