@@ -182,6 +182,10 @@ func (l *Loop) appendError(r *conn, status int, keep bool) {
 	if r.flags&flagAdmin != 0 {
 		allow = nil
 	}
+	if status == 404 {
+		l.reply = wire.AppendNotFound(l.reply, l.httpDate(), allow, &l.req, keep)
+		return
+	}
 	if l.req.Method == wire.MethodHead {
 		l.reply = wire.AppendHeadError(l.reply, l.httpDate(), allow, status, keep, l.req.Minor)
 		return

@@ -90,7 +90,7 @@ var adminReplies = []exchange{
 		want: strings.Replace(pushed, "\r\n\r\n", "\r\nConnection: close\r\n\r\n", 1), closes: true,
 	}, {
 		name: "unknown admin path", row: "unknown admin path", door: comet.DoorAdmin,
-		send: get("/nope"), status: "HTTP/1.1 404 Not Found\r\nContent-Type: text/html\r\nConnection: close\r\n", closes: true,
+		send: get("/nope"), want: strings.Replace(notFound, allowAll, "", 1) + pageOf("/nope"), closes: true,
 	}, {
 		name: "check by PUT", door: comet.DoorAdmin,
 		send: "PUT /check?cname=form HTTP/1.1\r\nHost: h\r\n\r\n", want: adminReply(typeHTML, "{\"form\": 1}\n"),

@@ -17,6 +17,14 @@ const (
 	notFound  = "HTTP/1.1 404 Not Found\r\n" + allowAll + "Content-Type: text/html\r\nConnection: close\r\nDate: <date>\r\nContent-Length: "
 )
 
+// pageOf is the end of a reply that does not know a URL: the rest of the length
+// line, and the page.
+func pageOf(url string) string {
+	page := "<html><head><title>404 Not Found</title></head><body><h1>Not Found</h1>" +
+		"<p>The requested URL " + url + " was not found on this server.</p></body></html>\n"
+	return decimal(len(page)) + "\r\n\r\n" + page
+}
+
 // refusals are requests that nobody should have sent. The connection ends with
 // the reply, but after a method that is not accepted, and on the admin door
 // after a value that is not.
@@ -52,7 +60,9 @@ var refusals = []exchange{
 		name: "HEAD on sub", row: "HEAD on sub", method: "HEAD",
 		send: "HEAD /sub?cname=r HTTP/1.1\r\nHost: h\r\n\r\n", want: "HTTP/1.1 405 Method Not Allowed\r\n" + allowAll + "Date: <date>\r\n\r\n",
 	}, {
-		name: "unknown path", row: "unknown path", send: get("/nope"), status: notFound, closes: true,
+		name: "unknown path", row: "unknown path", send: get("/nope"), want: notFound + pageOf("/nope"), closes: true,
+	}, {
+		name: "unknown path with markup", send: get("/<b>'?x=%22\"&y"), want: notFound + pageOf("/&lt;b&gt;&#039;?x=%22&quot;&amp;y"), closes: true,
 	},
 	{name: "path below sub", send: get("/sub/"), status: notFound, closes: true},
 	{name: "path in capitals", send: get("/SUB?cname=x"), status: notFound, closes: true},

@@ -67,6 +67,7 @@ func TestNoAllocation(t *testing.T) {
 		"refusal":   func() { Parse(bad, testLimits, &h.r) },
 		"ping":      func() { h.out = AppendPing(h.out[:0], h.date, cb, nil, 30, 1, true) },
 		"error":     func() { h.out = AppendError(h.out[:0], h.date, nil, 400, false, 1) },
+		"not found": func() { h.out = AppendNotFound(h.out[:0], h.date, nil, &h.r, false) },
 		"preflight": func() { h.out = AppendPreflight(h.out[:0], h.date, cb, true, 1) },
 		"admin": func() {
 			h.obj = AppendPushBody(h.obj[:0], cb, nil)

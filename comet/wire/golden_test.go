@@ -61,6 +61,8 @@ func unmask(line string) string {
 		line = s + "\n"
 	}
 	line = strings.Replace(line, "<date>", testDate, 1)
+	line = strings.Replace(line, "<an HTML page, 146 bytes>", "<html><head><title>404 Not Found</title></head><body><h1>Not Found</h1>"+
+		"<p>The requested URL /nope was not found on this server.</p></body></html>\n", 1)
 	return strings.Replace(line, "<32 hex>", testToken, 1)
 }
 
@@ -119,6 +121,9 @@ func (c *call) error(status int) []byte {
 	return AppendError(nil, []byte(testDate), nil, status, c.r.KeepAlive, c.r.Minor)
 }
 
+// notFound closes, as both servers do there.
+func (c *call) notFound() []byte { return AppendNotFound(nil, []byte(testDate), nil, &c.r, false) }
+
 func (c *call) ping() []byte {
 	return AppendPing(nil, []byte(testDate), c.p.Cb, nil, 3, c.r.Minor, c.r.KeepAlive)
 }
@@ -153,7 +158,7 @@ var compose = map[string]func(c *call) []byte{
 	"empty query":   func(c *call) []byte { return c.poll(c.object(KindNextSeq, 1, "")) },
 	"ping":          (*call).ping,
 	"ping with cb":  (*call).ping,
-	"unknown path":  func(c *call) []byte { return c.error(404) },
+	"unknown path":  (*call).notFound,
 	"push":          (*call).push,
 	"push cb":       (*call).push,
 	"pub":           (*call).push,
@@ -205,7 +210,7 @@ var compose = map[string]func(c *call) []byte{
 	"close unknown":                         func(c *call) []byte { return c.admin(404, TypeHTML, "channel[p] not connected\n") },
 	"check":                                 func(c *call) []byte { return c.check(true) },
 	"check unknown":                         func(c *call) []byte { return c.check(false) },
-	"unknown admin path":                    func(c *call) []byte { return c.error(404) },
+	"unknown admin path":                    (*call).notFound,
 	"max_channels reached: sign":            func(c *call) []byte { return c.admin(429, TypeDefault, "") },
 	"max_channels reached: push":            func(c *call) []byte { return c.admin(429, TypeDefault, "") },
 	"info": func(c *call) []byte {
@@ -259,10 +264,8 @@ var different = map[string]func(recorded string) string{
 	// Names are escaped, and content in all that JSON requires.
 	"name escaping": func(s string) string { return replace(s, "37\r\n", "38\r\n", `""q<`, `"\"q<`) },
 	"its delivery":  func(s string) string { return replace(s, "3e\r\n", "44\r\n", "\t<\x01", `\t<\u0001`) },
-	// The pages are ours.
-	"unknown path":       ourPage("404 Not Found"),
-	"unknown admin path": ourPage("404 Not Found"),
-	"OPTIONS on sub":     ourPage("501 Not Implemented"),
+	// The page is ours.
+	"OPTIONS on sub": ourPage("501 Not Implemented"),
 }
 
 // replace makes the replacements, each of which must apply.

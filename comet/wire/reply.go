@@ -109,8 +109,9 @@ const (
 )
 
 // AppendError appends a refusal of the front door, or of either door before
-// its path is known. 403 and 405 have an empty body, all else a short page. An
-// empty allow leaves the CORS line out.
+// its path is known. 403 and 405 have an empty body, all else a short page; that
+// of a path which is unknown is [AppendNotFound]'s. An empty allow leaves the CORS
+// line out.
 func AppendError(dst, date, allow []byte, status int, keepAlive bool, minor uint8) []byte {
 	return appendError(dst, allow, status, framing{date: date, minor: minor, keepAlive: keepAlive})
 }
@@ -153,9 +154,23 @@ func appendError(dst, allow []byte, status int, f framing) []byte {
 	return appendPage(dst, reason, f)
 }
 
-// appendPage appends the rest of a refusal with a page. Recorded pages name
-// the type first and the closing before the date.
+// appendPage appends the rest of a refusal with a page.
 func appendPage(dst []byte, reason string, f framing) []byte {
+	f.length = len(pageHead) + len(pageMiddle) + len(pageTail) + 2*len(reason)
+	dst = appendPageHead(dst, f)
+	if f.bodyless {
+		return dst
+	}
+	dst = append(dst, pageHead...)
+	dst = append(dst, reason...)
+	dst = append(dst, pageMiddle...)
+	dst = append(dst, reason...)
+	return append(dst, pageTail...)
+}
+
+// appendPageHead appends the header lines of a page, and the empty line.
+// Recorded pages name the type first and the closing before the date.
+func appendPageHead(dst []byte, f framing) []byte {
 	if !f.bodyless {
 		dst = append(dst, typeField+"text/html\r\n"...)
 	}
@@ -167,15 +182,10 @@ func appendPage(dst []byte, reason string, f framing) []byte {
 	if f.minor == 1 {
 		dst = appendField(dst, lineDate, f.date)
 	}
-	if f.bodyless {
-		return append(dst, crlf...)
+	if !f.bodyless {
+		dst = appendLength(dst, f.length)
 	}
-	dst = appendLength(dst, len(pageHead)+len(pageMiddle)+len(pageTail)+2*len(reason))
-	dst = append(dst, crlf+pageHead...)
-	dst = append(dst, reason...)
-	dst = append(dst, pageMiddle...)
-	dst = append(dst, reason...)
-	return append(dst, pageTail...)
+	return append(dst, crlf...)
 }
 
 // preflightFields lets a page poll with a GET, and an EventSource resume.

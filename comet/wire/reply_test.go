@@ -136,6 +136,33 @@ func TestErrorIsHTTP(t *testing.T) {
 	}
 }
 
+// TestNotFoundIsHTTP proves the same of the page of an unknown path, and that
+// nothing of what was asked for is markup there.
+func TestNotFoundIsHTTP(t *testing.T) {
+	for target, want := range map[string]string{
+		"/nope":                          "/nope",
+		"/a?":                            "/a?",
+		"/<b>\"'&?x=<script>&y='\"":      "/&lt;b&gt;&quot;&#039;&amp;?x=&lt;script&gt;&amp;y=&#039;&quot;",
+		"/" + strings.Repeat("\"", 7000): "/" + strings.Repeat("&quot;", 7000),
+	} {
+		for _, method := range []string{"GET", "HEAD"} {
+			for minor := range 2 {
+				var r Request
+				request := method + " " + target + " HTTP/1." + itoa(minor) + "\r\nHost: h\r\n\r\n"
+				if _, err := Parse([]byte(request), testLimits, &r); err != nil {
+					t.Fatal(err)
+				}
+				reply := AppendNotFound(nil, []byte(testDate), nil, &r, false)
+				resp, body := readReply(t, method, reply, true)
+				text := "<p>The requested URL " + want + " was not found on this server.</p>"
+				if resp.StatusCode != 404 || strings.Contains(body, text) != (method == "GET") {
+					t.Errorf("%s %.40s: %s, %.300q", method, target, resp.Status, body)
+				}
+			}
+		}
+	}
+}
+
 // TestPingIsHTTP proves the same of ping, with and without a callback.
 func TestPingIsHTTP(t *testing.T) {
 	for minor := range uint8(2) {
