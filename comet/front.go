@@ -44,6 +44,9 @@ func (l *Loop) front(h uint32, r *conn) (stay bool) {
 		return keep
 	}
 	l.params = wire.ParseParams(&l.par, l.params[:0], l.req.Query, nil)
+	if mode.Streams() {
+		l.par.Cb = nil // of them it is no parameter, and so neither used nor refused
+	}
 	if len(l.par.Cname) > maxNameBytes || len(l.par.Cb) > maxCallbackBytes ||
 		len(l.par.Cb) > 0 && !wire.ValidCallback(l.par.Cb) {
 		l.n.badRequests++

@@ -53,7 +53,7 @@ var frontRows = []protocolRow{
 	by("param/noop-counts-up", "StreamNoop"),
 	by("param/cb", "Replies/held with callback", "Replies/next_seq with callback", "Limits/too many subscribers with callback"),
 	by("param/cb-elsewhere", "Replies/ping with callback", "Sign/sign with expires and callback", "Admin/push with callback"),
-	by("param/cb-not-in-streams", "Streams/stream takes no callback"),
+	by("param/cb-not-in-streams", "Streams/stream takes no callback", "Streams/stream with a callback that is none"),
 	by("param/token", "Tokens", "Replies/token that nobody asks for"),
 	by("param/unknown", "Replies/unknown parameters"),
 	by("param/capitals", "Replies/capitals"),

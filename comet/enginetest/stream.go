@@ -83,6 +83,9 @@ var streams = []exchange{
 		name: "stream takes no callback", send: get("/stream?cname=sc&seq=1&cb=f"), held: "sc", then: pushes("sc", "x"),
 		want: streamHead + lines(data("sc", 1, "x")), chunks: 1,
 	}, {
+		name: "stream with a callback that is none", send: get("/stream?cname=scn&seq=1&cb=a-b"), held: "scn", then: pushes("scn", "x"),
+		want: streamHead + lines(data("scn", 1, "x")), chunks: 1,
+	}, {
 		name: "stream closed", row: "stream: close",
 		send: get("/stream?cname=s6&seq=1"), held: "s6", then: []string{"/close?cname=s6"},
 		want: streamHead + lines(object("close", "s6", 1, "")) + end,
