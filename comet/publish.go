@@ -41,10 +41,9 @@ func (l *Loop) push(r *conn, form []byte) (stay bool) {
 		return l.refusePublish(r, status)
 	}
 	names := wire.Names{Form: form, Query: l.req.Query}
-	if n := names.Count(); n > 1 {
-		if n > maxNames || !l.namesFit(names) {
-			return l.refusePublish(r, 400)
-		}
+	named := names.Count()
+	if named > 1 && (named > maxNames || !l.namesFit(names)) {
+		return l.refusePublish(r, 400)
 	}
 	m, err := l.hub.NewMessage(content, false)
 	if err != nil {
@@ -56,18 +55,25 @@ func (l *Loop) push(r *conn, form []byte) (stay bool) {
 	name, _ := names.Next(l.name[:0])
 	for more := true; more; name, more = names.Next(l.name[:0]) { // without any it is the empty name
 		l.name = name
-		if s := l.publish(name, m); s != 200 {
-			status = s
+		s := l.publish(name, m)
+		if s == 200 {
+			continue
+		}
+		if status = s; named > 1 { // the others may have it: who was refused is said, asked for or not
+			l.esc = wire.AppendEscaped(l.esc[:0], name)
+			l.acks = wire.AppendRefused(l.acks, l.esc, s)
 		}
 	}
 	l.hub.Unref(m)
-	if status != 200 {
+	switch {
+	case status == 200:
+		l.body = wire.AppendPushBody(l.body[:0], l.par.Cb, l.acks)
+	case named > 1:
 		l.n.refusedPublishes++
-		if len(l.acks) == 0 {
-			return l.adminReply(r, status, wire.TypeDefault, nil)
-		}
+		l.body = wire.AppendPushRefusedBody(l.body[:0], l.par.Cb, status, l.acks)
+	default:
+		return l.refusePublish(r, status)
 	}
-	l.body = wire.AppendPushBody(l.body[:0], l.par.Cb, l.acks)
 	return l.adminReply(r, status, wire.TypeScript, l.body)
 }
 

@@ -50,6 +50,48 @@ var extensions = []exchange{
 	},
 }
 
+// refusedOf is a push's answer where a channel refused what others may have taken.
+func refusedOf(channels ...string) string {
+	body := `{"type":"429","channels":[` + strings.Join(channels, ",") + "]}\n"
+	return adminTyped("429 Too Many Channels", typeScript, body)
+}
+
+func refusedBy(name string) string { return `{"cname":"` + name + `","type":"429"}` }
+
+// partlyRefused are pushes to several channels, on a server with room for one.
+var partlyRefused = []exchange{
+	{
+		name: "several with ack", door: comet.DoorAdmin, before: pushes("one", "a"),
+		send: get("/push?cname=none&cname=one&cname=n%22&content=b&ack=1"),
+		want: refusedOf(refusedBy("none"), acked("one", 2, 0), refusedBy(`n\"`)),
+	}, {
+		name: "several without ack", door: comet.DoorAdmin,
+		send: get("/push?cname=one&cname=none&content=c"), want: refusedOf(refusedBy("none")),
+	}, {
+		name: "several with callback", door: comet.DoorAdmin,
+		send: get("/push?cname=one&cname=none&content=d&cb=k"),
+		want: adminTyped("429 Too Many Channels", typeScript, wrapped("k", `{"type":"429","channels":[`+refusedBy("none")+"]}\n")),
+	}, {
+		name: "all of several", door: comet.DoorAdmin,
+		send: post("/push", "cname=none&cname=nobody&content=e"), want: refusedOf(refusedBy("none"), refusedBy("nobody")),
+	}, {
+		name: "one with ack", door: comet.DoorAdmin,
+		send: get("/push?cname=none&content=f&ack=1"), want: adminBare("429 Too Many Channels", ""),
+	}, {
+		name: "one by form and one that does not count", door: comet.DoorAdmin,
+		send: post("/push?cname=one", "cname=none&content=g"), want: adminBare("429 Too Many Channels", ""),
+	}, {
+		name: "what was taken",
+		send: sub("one", 1), want: polled(array(data("one", 1, "a"), data("one", 2, "b"), data("one", 3, "c"), data("one", 4, "d"))),
+	},
+}
+
+// testPartlyRefused proves that a push to several channels, of which some refuse it,
+// says so in its status and its body, and which.
+func testPartlyRefused(t *testing.T, f Factory) {
+	runExchanges(t, newServer(t, f, setup{config: func(c *comet.Config) { c.Channels = 1 }}), partlyRefused)
+}
+
 var epochForm = regexp.MustCompile(`"content":"([0-9a-f]{16})"`)
 
 // mustEpoch asks for a channel's epoch.

@@ -164,6 +164,7 @@ var adminRows = []protocolRow{
 	by("admin/ok-does-not-wait", "SlowReader"),
 	by("better/ack", "Extensions/push with ack", "Extensions/push with ack and callback"),
 	by("better/several-channels", "Extensions/push to several", "Extensions/several by form", "Extensions/push to several without ack"),
+	by("better/several-partly-refused", "PartlyRefused/several with ack", "PartlyRefused/several without ack", "PartlyRefused/one with ack"),
 	by("admin/broadcast-to-all", "Broadcast", "SeveralLoops"),
 	by("better/broadcast-in-slices").shownBy("comet TestBroadcastInSlices"),
 	by("better/broadcast-stored-once").shownBy("comet TestBroadcastInSlices"),

@@ -64,8 +64,11 @@ func wrapped(callback, body string) string {
 }
 
 // adminReply is what the admin door says; its Date stands before the length.
-func adminReply(contentType, body string) string {
-	return "HTTP/1.1 200 OK\r\nServer: <server>\r\nContent-Type: " + contentType +
+func adminReply(contentType, body string) string { return adminTyped("200 OK", contentType, body) }
+
+// adminTyped is adminReply of any status.
+func adminTyped(status, contentType, body string) string {
+	return "HTTP/1.1 " + status + "\r\nServer: <server>\r\nContent-Type: " + contentType +
 		"\r\nDate: <date>\r\nContent-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n" + body
 }
 

@@ -84,7 +84,7 @@ var recordings = []row{
 // table can hold name their row in elsewhere.
 func allExchanges() [][]exchange {
 	return [][]exchange{replies, sequence, noHistory, adminReplies, infoReplies, limitReplies, noChannelReplies, refusals,
-		streams, streamLimits, signed, closings, noChannelSigns, unsigned, extensions, severalPolls, severalStreams,
+		streams, streamLimits, signed, closings, noChannelSigns, unsigned, extensions, partlyRefused, severalPolls, severalStreams,
 		oneOrigin, historyBytes, listings}
 }
 

@@ -46,6 +46,7 @@ var suite = []struct {
 	{"Close", testClose},
 	{"CloseOfMany", testCloseOfMany},
 	{"Extensions", testExtensions},
+	{"PartlyRefused", testPartlyRefused},
 	{"Several", testSeveral},
 	{"SeveralEnds", testSeveralEnds},
 	{"SeveralEpochs", testSeveralEpochs},
@@ -147,7 +148,7 @@ func allRan(t *testing.T, among func(test string) bool) {
 // want are bytes, and they wait for no time of a clock.
 var virtual = []string{
 	"Replies", "Sequence", "NoHistory", "Admin", "Info", "HistoryBytes", "Limits", "Origin", "Refusals",
-	"Streams", "StreamLimits", "StreamHead", "EarlyHead", "Sign", "Tokens", "Close", "Extensions",
+	"Streams", "StreamLimits", "StreamHead", "EarlyHead", "Sign", "Tokens", "Close", "Extensions", "PartlyRefused",
 	"Presence", "List", "Access", "Secret", "Drain", "SplitEverywhere", "Pipelined", "EarlyInput", "HalfClose",
 }
 

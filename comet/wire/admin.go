@@ -62,12 +62,42 @@ func AppendPushBody(dst, cb, acks []byte) []byte {
 		dst = append(append(dst, cb...), '(')
 	}
 	dst = append(dst, `{"type":"ok","channels":[`...)
+	return appendPushEnd(dst, cb, acks)
+}
+
+// AppendPushRefusedBody appends the body of a push or pub to several channels of
+// which some refused it, of TypeScript: the type is the status of the reply. acks
+// are what [AppendRefused] gave, and [AppendAck] of the others.
+func AppendPushRefusedBody(dst, cb []byte, status int, acks []byte) []byte {
+	if len(cb) > 0 {
+		dst = append(append(dst, cb...), '(')
+	}
+	dst = append(dst, `{"type":"`...)
+	dst = strconv.AppendInt(dst, int64(status), 10)
+	dst = append(dst, `","channels":[`...)
+	return appendPushEnd(dst, cb, acks)
+}
+
+func appendPushEnd(dst, cb, acks []byte) []byte {
 	dst = append(dst, acks...)
 	dst = append(dst, "]}"...)
 	if len(cb) > 0 {
 		return append(dst, callEnd...)
 	}
 	return append(dst, '\n')
+}
+
+// AppendRefused appends, to those before it, that a channel did not take a message
+// which others may have taken, and why.
+func AppendRefused(dst, escName []byte, status int) []byte {
+	if len(dst) > 0 {
+		dst = append(dst, ',')
+	}
+	dst = append(dst, `{"cname":"`...)
+	dst = append(dst, escName...)
+	dst = append(dst, `","type":"`...)
+	dst = strconv.AppendInt(dst, int64(status), 10)
+	return append(dst, `"}`...)
 }
 
 // AppendAck appends, to those before it, what became of a message in one
