@@ -23,6 +23,10 @@
 // Package net offers no way to notice a hang-up without reading. During a pause
 // the goroutine therefore waits on the raw descriptor and asks poll.
 //
+// The core is told of a peer that left when nothing is being written to it: a send
+// is a goroutine, and the close that follows would end it. The other engines have
+// written by then.
+//
 // A read or write that is ended by a close ends by a deadline, and the last
 // goroutine out closes the socket: Closed comes a little later than with the
 // other engines.
