@@ -4,6 +4,7 @@ import (
 	"unsafe"
 
 	"c1000k/comet/arena"
+	"c1000k/comet/wire"
 )
 
 // earlyBytes is how much a client may send ahead while its poll is held or a
@@ -32,6 +33,16 @@ func (l *Loop) callback(r *conn) []byte {
 		return nil
 	}
 	return l.blocks.Bytes(r.extra)[extraHeaderBytes:][:l.extraAt(r.extra).cb]
+}
+
+// callable is body as it may stand in a call of cb, if there is one: for all that
+// have none, and nearly all that have, body itself.
+func (l *Loop) callable(cb, body []byte) []byte {
+	if len(cb) == 0 || !wire.HasSeparator(body) {
+		return body
+	}
+	l.called = wire.AppendCallable(l.called[:0], body)
+	return l.called
 }
 
 func (l *Loop) noopNumber(r *conn) int64 {

@@ -74,7 +74,7 @@ type Loop struct {
 
 	// Scratch memory, reused.
 	reply, body, name, esc, params, events []byte
-	acks, listed                           []byte
+	acks, listed, called                   []byte
 	walkName                               []byte // of the walk's channel; kept from turn to turn
 	msgs                                   []hub.Msg
 	date                                   [wire.DateBytes]byte

@@ -346,6 +346,7 @@ func (l *Loop) answer(h uint32, r *conn, body []byte) {
 // gone before.
 func (l *Loop) composeHeld(r *conn, body []byte) {
 	cb := l.callback(r)
+	body = l.callable(cb, body)
 	if l.svc.cfg.EarlyHead {
 		l.reply = wire.AppendPollBodyHead(l.reply[:0], l.minor(r), cb, len(body))
 	} else {

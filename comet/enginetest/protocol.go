@@ -86,6 +86,7 @@ var frontRows = []protocolRow{
 
 	by("framing/poll", "Replies/held and pushed", "Noop", "Close/held and closed"),
 	by("framing/poll-callback", "Replies/held with callback", "Close/held with callback and closed"),
+	by("better/separators-in-calls", "Calls/held", "Calls/replay", "Calls/several", "Calls/EarlyHead/held", "Calls/Noop").shownBy("comet/wire TestSeparatorsInCalls"),
 	by("framing/poll-broadcast", "Replies/held and broadcast", "Replies/held and broadcast with callback"),
 	by("framing/poll-replay", "Replies/replay of one", "Replies/replay from 2 of 3", "Replies/replay with callback"),
 	by("framing/poll-replay-of-broadcasts", "Sequence/replay with a broadcast", "Sequence/replay that ends with a broadcast"),

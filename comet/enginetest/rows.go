@@ -83,7 +83,7 @@ var recordings = []row{
 // allExchanges are the tables in which a row may have its case. Cases that no
 // table can hold name their row in elsewhere.
 func allExchanges() [][]exchange {
-	return [][]exchange{replies, sequence, noHistory, adminReplies, infoReplies, limitReplies, noChannelReplies, refusals,
+	return [][]exchange{replies, sequence, noHistory, calls, adminReplies, infoReplies, limitReplies, noChannelReplies, refusals,
 		streams, streamLimits, signed, closings, noChannelSigns, unsigned, extensions, partlyRefused, severalPolls, severalStreams,
 		oneOrigin, historyBytes, listings}
 }

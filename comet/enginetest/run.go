@@ -27,6 +27,7 @@ var suite = []struct {
 	{"Replies", testReplies},
 	{"Sequence", testSequence},
 	{"NoHistory", testNoHistory},
+	{"Calls", testCalls},
 	{"Admin", testAdmin},
 	{"Info", testInfo},
 	{"HistoryBytes", testHistoryBytes},
@@ -147,7 +148,7 @@ func allRan(t *testing.T, among func(test string) bool) {
 // virtual are the tests of the suite that need no kernel: what they ask and
 // want are bytes, and they wait for no time of a clock.
 var virtual = []string{
-	"Replies", "Sequence", "NoHistory", "Admin", "Info", "HistoryBytes", "Limits", "Origin", "Refusals",
+	"Replies", "Sequence", "NoHistory", "Calls", "Admin", "Info", "HistoryBytes", "Limits", "Origin", "Refusals",
 	"Streams", "StreamLimits", "StreamHead", "EarlyHead", "Sign", "Tokens", "Close", "Extensions", "PartlyRefused",
 	"Presence", "List", "Access", "Secret", "Drain", "SplitEverywhere", "Pipelined", "EarlyInput", "HalfClose",
 }

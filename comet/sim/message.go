@@ -124,6 +124,7 @@ func (s style) last() string {
 // wrapped is a body with its line feed, in a call of the callback if there is one.
 func (s style) wrapped(body string) string {
 	if s.cb != "" {
+		body = strings.NewReplacer("\u2028", `\u2028`, "\u2029", `\u2029`).Replace(body)
 		return s.cb + "(" + body + ");\n"
 	}
 	return body + "\n"

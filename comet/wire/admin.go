@@ -79,7 +79,7 @@ func AppendPushRefusedBody(dst, cb []byte, status int, acks []byte) []byte {
 }
 
 func appendPushEnd(dst, cb, acks []byte) []byte {
-	dst = append(dst, acks...)
+	dst = appendArgument(dst, cb, acks)
 	dst = append(dst, "]}"...)
 	if len(cb) > 0 {
 		return append(dst, callEnd...)
@@ -138,7 +138,7 @@ func AppendListBody(dst, cb, listed, next []byte) []byte {
 		dst = append(append(dst, cb...), '(')
 	}
 	dst = append(dst, `{"channels":[`...)
-	dst = append(dst, listed...)
+	dst = appendArgument(dst, cb, listed)
 	dst = append(dst, ']')
 	if len(next) > 0 {
 		dst = append(append(append(dst, `,"next":"`...), next...), '"')
@@ -166,7 +166,7 @@ func AppendSignBody(dst []byte, s Sign) []byte {
 		dst = append(append(dst, s.Cb...), '(')
 	}
 	dst = append(dst, `{"type":"sign","cname":"`...)
-	dst = append(dst, s.EscName...)
+	dst = appendArgument(dst, s.Cb, s.EscName)
 	dst = append(dst, objectSeq...)
 	dst = strconv.AppendUint(dst, s.Seq, 10)
 	dst = append(dst, `,"token":"`...)

@@ -62,12 +62,14 @@ func TestNoAllocation(t *testing.T) {
 	h := newHotPath(pollRequest)
 	admin := Admin{Date: []byte(testDate), Server: []byte("c1000k"), Minor: 1, KeepAlive: true, ContentType: []byte("text/plain")}
 	cb, bad := []byte("f"), []byte("GET /\r\n")
+	separators := []byte("a\u2028b\u2029")
 	for what, f := range map[string]func(){
 		"turn":      func() { h.turn() },
 		"refusal":   func() { Parse(bad, testLimits, &h.r) },
 		"ping":      func() { h.out = AppendPing(h.out[:0], h.date, cb, nil, 30, 1, true) },
 		"error":     func() { h.out = AppendError(h.out[:0], h.date, nil, 400, false, 1) },
 		"not found": func() { h.out = AppendNotFound(h.out[:0], h.date, nil, &h.r, false) },
+		"call":      func() { h.out = AppendPollReply(h.out[:0], Head{Minor: 1}, cb, separators) },
 		"preflight": func() { h.out = AppendPreflight(h.out[:0], h.date, cb, true, 1) },
 		"admin": func() {
 			h.obj = AppendPushBody(h.obj[:0], cb, nil)

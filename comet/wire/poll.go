@@ -79,14 +79,18 @@ func AppendLastChunk(dst []byte, minor uint8) []byte {
 // AppendPollReply appends a complete long-poll reply. body is an object, or an
 // array of objects, without callback and line feed; an empty cb is none.
 func AppendPollReply(dst []byte, h Head, cb, body []byte) []byte {
-	dst = AppendPollReplyHead(dst, h, cb, len(body))
-	dst = append(dst, body...)
+	length := len(body)
+	if len(cb) > 0 {
+		length = callableLen(body)
+	}
+	dst = AppendPollReplyHead(dst, h, cb, length)
+	dst = appendArgument(dst, cb, body)
 	return append(dst, PollReplyTail(h.Minor, len(cb) > 0)...)
 }
 
 // AppendPollReplyHead appends what comes before a body of bodyLen bytes that
-// lies elsewhere: AppendPollReply is this, the body, and
-// [PollReplyTail].
+// lies elsewhere: AppendPollReply is this, the body, as [AppendCallable] makes it
+// where there is a callback, and [PollReplyTail].
 func AppendPollReplyHead(dst []byte, h Head, cb []byte, bodyLen int) []byte {
 	return AppendPollBodyHead(AppendPollHead(dst, h), h.Minor, cb, bodyLen)
 }
@@ -118,8 +122,8 @@ func PollReplyTail(minor uint8, hasCb bool) string {
 }
 
 // PollReplySize is an upper bound for the length of a long-poll reply with a
-// callback (0 for none) and a body of these lengths, without AllowOrigin;
-// [AllowOriginSize] bounds what that adds.
+// callback (0 for none) and a body of these lengths, without AllowOrigin, which
+// [AllowOriginSize] bounds, and without what [AppendCallable] adds to the body.
 func PollReplySize(cbLen, bodyLen int) int {
 	return pollHeadMax + maxHexIntBytes + len(crlf) + wrappedLen(cbLen, bodyLen) + len(crlf+lastChunk)
 }
