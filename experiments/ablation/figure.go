@@ -72,6 +72,9 @@ func (d *Data) panel(size int, m metric, title, unit string, ofRatio bool) (*plo
 		if i.N == 0 {
 			continue
 		}
+		if !i.Known() {
+			i.Low, i.High = i.Median, i.Median // a point
+		}
 		into := &pale
 		if c.found() {
 			into = &found

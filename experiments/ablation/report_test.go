@@ -56,7 +56,7 @@ func TestTable(t *testing.T) {
 	for _, want := range []string{
 		"| uring:batch=1 | 1.6", "| more |", "| less |", "A/A control: uring against itself", "no difference, as it must be",
 		"1 us planted a delivery", ": seen.", "uring:level=6.1 (", "takes 30.0 B more than the cheapest", "`accept=multishot|single`: single: a tenth more",
-		"| 0.02 | 3 |",
+		"| 0.02 | 3 |", "Medians of the rounds [95 % by bootstrap]. CPU", "\nWhether epoll is tuned",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in\n%s", want, text)
@@ -128,7 +128,7 @@ func TestCheapestUnmeasured(t *testing.T) {
 	if len(near) != 2 || near[0].place != 2 || near[0].cpu.N != 3 || near[1].place != 0 || near[1].cpu.Median != 1 || near[1].bytes.N != 0 || least.cpu.N == 0 {
 		t.Errorf("%+v, least %+v", near, least)
 	}
-	if text := table(d); !strings.Contains(text, "uring (1.000 [1.000, 1.000]; not measured)") || !strings.Contains(text, "The first subject, uring, was not measured at 1,000.") {
+	if text := table(d); !strings.Contains(text, "uring (1.000 (1.000 to 1.000); not measured)") || !strings.Contains(text, "The first subject, uring, was not measured at 1,000.") {
 		t.Error(text)
 	}
 }
@@ -142,6 +142,20 @@ func line(t *testing.T, text, start string) string {
 	}
 	l, _, _ := strings.Cut(text[i:], "\n")
 	return l
+}
+
+// TestTableOfFewRounds proves that rounds which are too few for an interval have none, in
+// the table and in the summary; and that a table without epoll says nothing of it.
+func TestTableOfFewRounds(t *testing.T) {
+	d := synthetic(2, []string{"uring", "uring:batch=1"}, []float64{8, 9}, []float64{130, 130})
+	text := table(d)
+	if !strings.Contains(text, "Medians of the rounds (least to greatest") || strings.Contains(text, "[") || strings.Contains(text, "epoll is tuned") {
+		t.Error(text)
+	}
+	var b bytes.Buffer
+	if err := summary(&b, d); err != nil || !strings.Contains(b.String(), "1000,uring,turn,us,2,8.04") || !strings.Contains(b.String(), ",,,,,,,,,,\n") {
+		t.Errorf("%v\n%s", err, b.String())
+	}
 }
 
 // TestTableDoubts proves that the table says where it cannot be believed: the same

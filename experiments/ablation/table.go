@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"c1000k/experiments/ladder"
+	"c1000k/experiments/result"
 	"c1000k/experiments/stats"
 	"c1000k/experiments/turns"
 )
@@ -18,9 +19,12 @@ const missing = "–"
 // Table prints everything that is to be said of a run.
 func Table(w io.Writer, d *Data) {
 	fmt.Fprintf(w, "What each choice buys: %s, each cell a fresh server and a fresh load, in rounds\nforwards and backwards in turn.\n", kindText(d.Kind))
-	fmt.Fprintln(w, "Medians of the rounds [95 % by bootstrap]. CPU is the server's, the sum over its threads. On loopback the sender pays for the receiver's")
+	fmt.Fprintf(w, "%s. CPU is the server's, the sum over its threads. On loopback the sender pays for the receiver's\n", upper(stats.MediansOf(d.rounds())))
 	fmt.Fprintf(w, "TCP work, and server and load share the %d processors. User bytes: resident with all held, less a server's without channels, before any\n", d.Environment.CPU.Logical)
 	fmt.Fprintln(w, "message; kernel: for the server's end, by cache, the load's part taken out by its objects' sizes; \"over the bare loop\": less the same of a bare accept loop.")
+	if line := result.TuningElsewhere(d.engines()...); line != "" {
+		fmt.Fprintln(w, line)
+	}
 	if len(d.Cells) == 0 {
 		fmt.Fprintln(w, "\nNothing was measured.")
 	}
@@ -39,6 +43,29 @@ func Table(w io.Writer, d *Data) {
 	for _, h := range d.Hypotheses {
 		fmt.Fprintf(w, "- `%s=%s`: %s\n", h.Switch, h.Values, h.Text)
 	}
+}
+
+// rounds is in how many of them the subjects were measured.
+func (d *Data) rounds() (least, most int) {
+	for _, size := range d.Sizes {
+		for place := range d.Subjects {
+			n := len(d.at(size, place))
+			if most = max(most, n); n > 0 && (least == 0 || n < least) {
+				least = n
+			}
+		}
+	}
+	return least, most
+}
+
+// engines are the subjects'.
+func (d *Data) engines() (names []string) {
+	for _, label := range d.Subjects {
+		if s, err := parseSubject(label); err == nil {
+			names = append(names, s.Engine)
+		}
+	}
+	return names
 }
 
 func kindText(kind string) string {
@@ -125,15 +152,7 @@ func perMessage(cells []Cell, ring string, others ...string) string {
 	return missing
 }
 
-func interval(i stats.Interval) string {
-	switch {
-	case i.N == 0:
-		return missing
-	case i.N == 1:
-		return number(i.Median)
-	}
-	return fmt.Sprintf("%s [%s, %s]", number(i.Median), number(i.Low), number(i.High))
-}
+func interval(i stats.Interval) string { return i.Format(number) }
 
 // number has three digits, and no exponent.
 func number(v float64) string {
@@ -147,15 +166,7 @@ func number(v float64) string {
 }
 
 // ratio has three decimals, since a few per cent are looked for.
-func ratio(i stats.Interval) string {
-	switch {
-	case i.N == 0:
-		return missing
-	case i.N == 1:
-		return fmt.Sprintf("%.3f", i.Median)
-	}
-	return fmt.Sprintf("%.3f [%.3f, %.3f]", i.Median, i.Low, i.High)
-}
+func ratio(i stats.Interval) string { return i.Text("%.3f") }
 
 // primary prints how the primary figure differs from the first subject's.
 func (d *Data) primary(w io.Writer, size int) {

@@ -68,6 +68,10 @@ func summary(w io.Writer, d *Data) error {
 						line = append(line, "", "", "")
 						continue
 					}
+					if !i.Known() {
+						line = append(line, plain(i.Median), "", "")
+						continue
+					}
 					line = append(line, plain(i.Median), plain(i.Low), plain(i.High))
 				}
 				lines.Write(append(line, plain(c.p), plain(c.holm)))

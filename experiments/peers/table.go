@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"c1000k/experiments/result"
 	"c1000k/experiments/stats"
 )
 
@@ -130,7 +131,8 @@ func Table(w io.Writer, r Run) {
 		return
 	}
 	h := r.Header
-	fmt.Fprintf(w, "Medians of the rounds [95 %% by bootstrap]; a ratio is to nchan in the same round. One loop, one worker; %d connections.\n", h.Connections)
+	fmt.Fprintf(w, "%s; a ratio is to nchan in the same round. One loop, one worker; %d connections.\n",
+		sentence(stats.MediansOf(r.rounds())), h.Connections)
 	fmt.Fprintf(w, "Every message of every cell came once, in order, to whom it was meant for: 0 lost, repeated, out of order or misdelivered.\n")
 	fmt.Fprintf(w, "Scope: loopback on one machine (%s, Linux %s), server pinned to processors %v, load to %v; do any share a core, as the kernel tells it: %s.\n",
 		h.Environment.CPU.Model, h.Environment.Kernel, h.ServerCPUs, h.LoadCPUs, h.Environment.CPU.Siblings)
@@ -138,6 +140,9 @@ func Table(w io.Writer, r Run) {
 	fmt.Fprintf(w, "The load alone takes %.3g us a canned reply and its next poll: %.0f a second.\n", h.Ceiling.CPU, h.Ceiling.CoreRate)
 	if len(h.Nginx) > 0 {
 		fmt.Fprintf(w, "%s; its configuration is in the data.\n", h.Nginx[0])
+	}
+	if line := result.TuningElsewhere(h.Subjects...); line != "" {
+		fmt.Fprintln(w, line)
 	}
 	switch {
 	case r.Footer == nil:
@@ -153,6 +158,24 @@ func Table(w io.Writer, r Run) {
 	r.memory(w)
 	r.wire(w)
 }
+
+// rounds is in how many of them the subjects were measured.
+func (r *Run) rounds() (least, most int) {
+	for _, workload := range r.Header.Workloads {
+		for _, rate := range r.rates(workload) {
+			for _, one := range r.rows(workload, rate) {
+				n := len(one.cells)
+				if most = max(most, n); least == 0 || n < least {
+					least = n
+				}
+			}
+		}
+	}
+	return least, most
+}
+
+// sentence begins a text with a capital.
+func sentence(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
 
 // rates are those at which a workload was measured; a fan-out has none, which is 0.
 func (r *Run) rates(workload string) []float64 {

@@ -49,13 +49,13 @@ func TestTable(t *testing.T) {
 	Table(&b, r)
 	text := b.String()
 	for _, line := range []string{
-		"| nchan | 3 | 22 [20, 40] | 1 [1, 1] | – | ",
-		"| uring | 3 | 8.8 [8, 16] | 0.4 [0.4, 0.4] | 0.1 | 0 [0, 0] | 8.8 [8, 16] * | 0.4 [0.4, 0.4] * | ",
-		"| nchan again | 3 | 22 [20, 40] | 1 [1, 1] | – | 0 [0, 0] | 22 [20, 40] | ",
-		"at 5000 a second", "| uring | 3 | 17.6 [16, 32] | 0.4 [0.4, 0.4] | 0.1 | 0 [0, 0] | 8 [8, 8] | 0.4 [0.4, 0.4] | ",
+		"| nchan | 3 | 22 (20 to 40) | 1 (1 to 1) | – | ",
+		"| uring | 3 | 8.8 (8 to 16) | 0.4 (0.4 to 0.4) | 0.1 | 0 (0 to 0) | 8.8 (8 to 16) * | 0.4 (0.4 to 0.4) * | ",
+		"| nchan again | 3 | 22 (20 to 40) | 1 (1 to 1) | – | 0 (0 to 0) | 22 (20 to 40) | ",
+		"at 5000 a second", "| uring | 3 | 17.6 (16 to 32) | 0.4 (0.4 to 0.4) | 0.1 | 0 (0 to 0) | 8 (8 to 8) | 0.4 (0.4 to 0.4) | ",
 		"at 20000 a second",
-		"| push | uring | 800 [800, 800] | 880 [880, 880] | 8000 [8000, 8000] | 8800 [8800, 8800] |",
-		"| uring | 5 | 6 | 7 | 8 |", "did not come to its end", "load-bound: more",
+		"| push | uring | 800 (800 to 800) | 880 (880 to 880) | 8000 (8000 to 8000) | 8800 (8800 to 8800) |",
+		"| uring | 5 | 6 | 7 | 8 |", "did not come to its end", "load-bound: more", "Medians of the rounds (least to greatest",
 	} {
 		if !strings.Contains(text, line) {
 			t.Errorf("no %q in:\n%s", line, text)
@@ -65,6 +65,14 @@ func TestTable(t *testing.T) {
 	b.Reset()
 	if Table(&b, r); !strings.Contains(b.String(), "NOISY: steal 9.0 %") || strings.Contains(b.String(), "did not come") {
 		t.Error(b.String())
+	}
+	if strings.Contains(b.String(), "epoll is tuned") {
+		t.Error("a table without epoll speaks of its tuning")
+	}
+	r.Header.Subjects = []string{Nchan, "epoll", Nchan}
+	b.Reset()
+	if Table(&b, r); strings.Count(b.String(), "Whether epoll is tuned") != 1 {
+		t.Errorf("it does not say once that epoll's tuning was not measured:\n%s", b.String())
 	}
 	b.Reset()
 	if Table(&b, Run{}); !strings.Contains(b.String(), "Nothing") {

@@ -11,17 +11,17 @@ import (
 // likeForLikeSpec declares the run at equal loops.
 const likeForLikeSpec = "experiments/specs/E01c.md"
 
-// tuningSpec declares the run that tells whether epoll is as good as it gets.
-const tuningSpec = "experiments/specs/E04.md"
-
 // tuningNote says of a comparison with epoll where to see whether that is tuned: a
 // ladder has no bare loop of epoll beside it.
 func tuningNote(all []*ladder) string {
-	with := slices.ContainsFunc(all, func(l *ladder) bool { return l.backend.Name == result.Epoll })
-	if len(all) < 2 || !with {
+	if len(all) < 2 {
 		return ""
 	}
-	return "Whether epoll is tuned, within 1.3 times a bare loop of its own, is not measured here: `experiment turns` judges it in each of its runs, as declared in " + tuningSpec + "."
+	var engines []string
+	for _, l := range all {
+		engines = append(engines, l.backend.Name)
+	}
+	return result.TuningElsewhere(engines...)
 }
 
 // mostALoop is how many connections a loop may have at most in a row that

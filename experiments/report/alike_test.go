@@ -39,7 +39,7 @@ func TestLikeForLike(t *testing.T) {
 func TestTuningIsNotGuessed(t *testing.T) {
 	both := generate(t, syntheticFolder(t, true, 100_000, result.URing, result.Epoll))
 	for _, text := range []string{both.Markdown, strings.Join(strings.Fields(both.Terminal), " ")} {
-		if !strings.Contains(text, "Whether epoll is tuned") || !strings.Contains(text, tuningSpec) {
+		if !strings.Contains(text, "Whether epoll is tuned") || !strings.Contains(text, result.TuningSpec) {
 			t.Error("the report does not say where epoll's tuning is judged")
 		}
 	}

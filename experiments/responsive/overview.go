@@ -20,10 +20,6 @@ type kind struct {
 // overview sums up the rounds: medians with intervals, and in how many of them a bar
 // was held.
 func overview(w io.Writer, all []result.Responsive) {
-	fmt.Fprintln(w, "99th percentiles during broadcasts: medians of the rounds [95 % by bootstrap], and in how many of them the bar was held.")
-	fmt.Fprintln(w)
-	fmt.Fprintf(w, "| ms | rounds | ping, worst loop | below %v | push | more than idle | at most %v | echo | answer, longest | within %v of the last delivery | last delivery, longest |\n", PingBar, PushBar, AnswerPart)
-	fmt.Fprintln(w, "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
 	cells := map[kind][]*result.Responsive{}
 	var order []kind
 	for i := range all {
@@ -33,6 +29,13 @@ func overview(w io.Writer, all []result.Responsive) {
 		}
 		cells[k] = append(cells[k], &all[i])
 	}
+	least, most := len(all), 0
+	for _, k := range order {
+		least, most = min(least, len(cells[k])), max(most, len(cells[k]))
+	}
+	fmt.Fprintf(w, "99th percentiles during broadcasts: %s, and in how many of them the bar was held.\n\n", stats.MediansOf(least, most))
+	fmt.Fprintf(w, "| ms | rounds | ping, worst loop | below %v | push | more than idle | at most %v | echo | answer, longest | within %v of the last delivery | last delivery, longest |\n", PingBar, PushBar, AnswerPart)
+	fmt.Fprintln(w, "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
 	for _, k := range order {
 		overviewRow(w, cells[k])
 	}

@@ -299,7 +299,7 @@ func TestOverview(t *testing.T) {
 	}
 	text := table(all)
 	for _, want := range []string{
-		"| uring | 3 | 18.0 [15.0, 21.0] | 2 of 3 | 5.0 [4.0, 6.0] | 4.9 [3.9, 5.9] | 2 of 3 | – | 0.05 [0.05, 0.05] | 3 of 3 | 1000 [1000, 1000] |",
+		"| uring | 3 | 18.0 (15.0 to 21.0) | 2 of 3 | 5.0 (4.0 to 6.0) | 4.9 (3.9 to 5.9) | 2 of 3 | – | 0.05 (0.05 to 0.05) | 3 of 3 | 1000 (1000 to 1000) |",
 		"| uring, load nice 19 | 3 |", "**uring, round 1**", "**uring, load nice 19, round 3**",
 	} {
 		if !strings.Contains(text, want) {
@@ -309,7 +309,7 @@ func TestOverview(t *testing.T) {
 	// A run that was cut short, with a round whose loop had too few pings, and noise.
 	all[2].Probe(result.PhaseDuring, result.ProbePing, 0).Latency.P99 = nil
 	all[2].Noisy = []string{"steal"}
-	if text := table(all[:5]); !strings.Contains(text, "| uring | 3, 1 NOISY | 16.5 [15.0, 18.0] | 2 of 3, 1 without a verdict |") || !strings.Contains(text, "| uring, load nice 19 | 2 |") {
+	if text := table(all[:5]); !strings.Contains(text, "| uring | 3, 1 NOISY | 16.5 (15.0 to 18.0) | 2 of 3, 1 without a verdict |") || !strings.Contains(text, "| uring, load nice 19 | 2 |") {
 		t.Error(text)
 	}
 	if text := table(all[:2]); strings.Contains(text, "medians") || strings.Contains(text, "round") {

@@ -32,6 +32,18 @@ func Table(w io.Writer, all []result.Responsive, interrupted bool) {
 	fmt.Fprint(w, "\nThe echo is a bare thread that answers the instrument at the rate of a loop's pings: what it takes, and how late requests were sent, is\n"+
 		"the machine's and the instrument's part, and is in all the other figures, too. Server, load and instrument share the processors;\n"+
 		"a load of nice 19 takes what the others leave, as clients on other machines would take nothing.\n")
+	if line := tuningElsewhere(all); line != "" {
+		fmt.Fprintf(w, "\n%s\n", line)
+	}
+}
+
+// tuningElsewhere is the line of a table with epoll in it.
+func tuningElsewhere(all []result.Responsive) string {
+	var engines []string
+	for i := range all {
+		engines = append(engines, all[i].Backend)
+	}
+	return result.TuningElsewhere(engines...)
 }
 
 // roundsOf is in how many rounds they were measured.

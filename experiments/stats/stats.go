@@ -45,24 +45,53 @@ func medianSorted(s []float64) float64 {
 	return (s[middle-1] + s[middle]) / 2
 }
 
-// Interval is a median with its confidence interval.
+// Interval is a median with its confidence interval. Of fewer than MinimumRuns values
+// Low and High are the least and the greatest.
 type Interval struct {
 	Median, Low, High float64
 	N                 int
 }
+
+// Known says that there are values enough for an interval of 95 %. The median lies
+// outside of all of n values with a probability of 2 in 2 to the n: with five the
+// widest interval there can be, from the least to the greatest, is one of 94 %.
+func (i Interval) Known() bool { return i.N >= MinimumRuns }
 
 // String prints the median and, where there is one, the interval.
 func (i Interval) String() string { return i.Text("%.4g") }
 
 // Text is String with another verb for each number; – where there are no values.
 func (i Interval) Text(verb string) string {
-	switch i.N {
-	case 0:
+	return i.Format(func(v float64) string { return fmt.Sprintf(verb, v) })
+}
+
+// Format is String with each number as text gives it. Where there are too few values
+// for an interval, the least and the greatest stand in round brackets.
+func (i Interval) Format(text func(float64) string) string {
+	switch {
+	case i.N == 0:
 		return "–"
-	case 1:
-		return fmt.Sprintf(verb, i.Median)
+	case i.N == 1:
+		return text(i.Median)
+	case !i.Known():
+		return text(i.Median) + " (" + text(i.Low) + " to " + text(i.High) + ")"
 	}
-	return fmt.Sprintf(verb+" ["+verb+", "+verb+"]", i.Median, i.Low, i.High)
+	return text(i.Median) + " [" + text(i.Low) + ", " + text(i.High) + "]"
+}
+
+// MediansOf says what a table holds whose rows are of least to most rounds: what
+// Format writes.
+func MediansOf(least, most int) string {
+	const intervals = "medians of the rounds [95 % by bootstrap]"
+	switch {
+	case least >= MinimumRuns:
+		return intervals
+	case most < 2:
+		return "of one round, without intervals"
+	case most < MinimumRuns:
+		return fmt.Sprintf("medians of the rounds (least to greatest: an interval takes %d rounds)", MinimumRuns)
+	}
+	return intervals + fmt.Sprintf(" (least to greatest where there are fewer than %d)", MinimumRuns)
 }
 
 // Resamples is how often Bootstrap draws: enough for the third digit of the
@@ -71,12 +100,17 @@ const Resamples = 10_000
 
 // Bootstrap returns the median with its 95 % interval, by the percentiles of
 // the medians of resampled values. The same seed gives the same interval. With
-// one value the interval is that value; with none all is NaN.
+// fewer than MinimumRuns values there is no interval, but the least and the
+// greatest; with none all is NaN.
 func Bootstrap(values []float64, seed uint64) Interval {
 	n := len(values)
 	result := Interval{Median: Median(values), N: n}
-	if n < 2 {
+	switch {
+	case n == 0:
 		result.Low, result.High = result.Median, result.Median
+		return result
+	case !result.Known():
+		result.Low, result.High = slices.Min(values), slices.Max(values)
 		return result
 	}
 	random := rand.New(rand.NewPCG(seed, uint64(n)))
@@ -139,7 +173,7 @@ func rankTest(a, b []float64) benchmath.Comparison {
 		benchmath.NewSample(slices.Clone(a), &thresholds), benchmath.NewSample(slices.Clone(b), &thresholds))
 }
 
-// MinimumRuns is the smallest number of runs a side for a claim.
+// MinimumRuns is the smallest number of runs for an interval, and of a side for a claim.
 const MinimumRuns = 6
 
 // smallestP is the two-sided p of two samples that do not overlap at all.

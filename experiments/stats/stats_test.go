@@ -3,6 +3,7 @@ package stats
 import (
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 )
 
@@ -53,8 +54,9 @@ func TestBootstrap(t *testing.T) {
 	}
 }
 
-// Proves that a single run has no spread to tell and prints none.
-func TestBootstrapOfOne(t *testing.T) {
+// Proves that a single run has no spread to tell and prints none, and that too few
+// for an interval print their least and greatest and claim none.
+func TestFewHaveNoInterval(t *testing.T) {
 	i := Bootstrap([]float64{7}, 1)
 	if i.Low != 7 || i.High != 7 || i.String() != "7" {
 		t.Errorf("one value: %+v %q", i, i)
@@ -62,9 +64,23 @@ func TestBootstrapOfOne(t *testing.T) {
 	for _, test := range []struct {
 		values []float64
 		want   string
-	}{{nil, "–"}, {[]float64{7.04}, "7.0"}, {[]float64{7, 7}, "7.0 [7.0, 7.0]"}} {
-		if got := Bootstrap(test.values, 1).Text("%.1f"); got != test.want {
-			t.Errorf("%v: %q", test.values, got)
+		known  bool
+	}{
+		{nil, "–", false}, {[]float64{7.04}, "7.0", false}, {[]float64{9, 7}, "8.0 (7.0 to 9.0)", false},
+		{[]float64{5, 4, 3, 2, 1}, "3.0 (1.0 to 5.0)", false}, {[]float64{7, 7, 7, 7, 7, 7}, "7.0 [7.0, 7.0]", true},
+	} {
+		if got := Bootstrap(test.values, 1); got.Text("%.1f") != test.want || got.Known() != test.known {
+			t.Errorf("%v: %q, known %v", test.values, got.Text("%.1f"), got.Known())
+		}
+	}
+	for _, test := range []struct {
+		least, most int
+		intervals   bool
+		ranges      bool
+	}{{1, 1, false, false}, {2, 2, false, true}, {1, 5, false, true}, {2, 6, true, true}, {6, 12, true, false}} {
+		text := MediansOf(test.least, test.most)
+		if strings.Contains(text, "95 %") != test.intervals || strings.Contains(text, "least to greatest") != test.ranges {
+			t.Errorf("%d to %d rounds: %q", test.least, test.most, text)
 		}
 	}
 }
