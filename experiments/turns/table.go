@@ -24,38 +24,64 @@ func Floor(cells []Cell) string { return cheapest(cells, floor.Turns) }
 func cheapest(cells []Cell, ways []string) string {
 	best, name := math.Inf(1), ""
 	for _, way := range ways {
-		if m := stats.Median(column(cells, way, func(c Cell) float64 { return c.Server })); m < best {
+		if m := stats.Median(column(cells, way, serverCPU)); m < best {
 			best, name = m, way
 		}
 	}
 	return name
 }
 
-// column is a subject's values in the order of the rounds.
-func column(cells []Cell, subject string, value func(Cell) float64) (values []float64) {
+// byRound are a subject's cells of each round in which it was measured, in the order
+// of the rounds. The round is what is counted: cells of the same one share what went
+// on meanwhile, and are no more values for being more.
+func byRound(cells []Cell, subject string) (rounds [][]Cell) {
+	place := map[int]int{}
 	for _, c := range cells {
-		if c.Subject == subject {
-			values = append(values, value(c))
+		if c.Subject != subject {
+			continue
+		}
+		at, known := place[c.Round]
+		if !known {
+			at = len(rounds)
+			place[c.Round] = at
+			rounds = append(rounds, nil)
+		}
+		rounds[at] = append(rounds[at], c)
+	}
+	return rounds
+}
+
+// mean is of a value of some cells.
+func mean(cells []Cell, value func(Cell) float64) (sum float64) {
+	for _, c := range cells {
+		sum += value(c)
+	}
+	return sum / float64(len(cells))
+}
+
+// column is a subject's values, one for each round: the mean of its cells there.
+func column(cells []Cell, subject string, value func(Cell) float64) (values []float64) {
+	for _, round := range byRound(cells, subject) {
+		values = append(values, mean(round, value))
+	}
+	return values
+}
+
+// ratios are a subject's CPU over the floor's, one for each round that has both.
+func ratios(cells []Cell, subject, floor string) (values []float64) {
+	under := map[int]float64{}
+	for _, round := range byRound(cells, floor) {
+		under[round[0].Round] = mean(round, serverCPU)
+	}
+	for _, round := range byRound(cells, subject) {
+		if f, ok := under[round[0].Round]; ok {
+			values = append(values, mean(round, serverCPU)/f)
 		}
 	}
 	return values
 }
 
-// ratios are a subject's CPU over the floor's, round by round.
-func ratios(cells []Cell, subject, floor string) (values []float64) {
-	for _, c := range cells {
-		if c.Subject != subject {
-			continue
-		}
-		for _, f := range cells {
-			if f.Subject == floor && f.Round == c.Round {
-				values = append(values, c.Server/f.Server)
-				break
-			}
-		}
-	}
-	return values
-}
+func serverCPU(c Cell) float64 { return c.Server }
 
 // Table prints each subject's medians with their intervals, and their multiple of
 // the floor.
@@ -65,8 +91,8 @@ func Table(w io.Writer, cells []Cell) {
 		return
 	}
 	lowest := Floor(cells)
-	fmt.Fprintf(w, "%s, %d connections, %d messages a cell: medians of the rounds [95 %% by bootstrap].\n",
-		what(cells[0].Kind), cells[0].Connections, cells[0].Messages)
+	fmt.Fprintf(w, "%s, %d connections, %d messages a cell: %s.\n",
+		what(cells[0].Kind), cells[0].Connections, cells[0].Messages, stats.MediansOf(roundsOf(cells)))
 	fmt.Fprintf(w, "On loopback the sender pays for the receiver's TCP work; server and load share the processors.\n")
 	if lowest != "" {
 		fmt.Fprintf(w, "The floor is %s, the cheapest of the bare loops; a multiple is of the same round.\n", lowest)
@@ -79,7 +105,7 @@ func Table(w io.Writer, cells []Cell) {
 			continue
 		}
 		seen[c.Subject] = true
-		server := column(cells, c.Subject, func(c Cell) float64 { return c.Server })
+		server := column(cells, c.Subject, serverCPU)
 		fmt.Fprintf(w, "| %s | %d/%d | %d | %s | %s | %s | %s | %s | %s |\n", c.Subject, c.Loops, c.Rings, len(server),
 			interval(server), interval(ratios(cells, c.Subject, lowest)),
 			interval(column(cells, c.Subject, func(c Cell) float64 { return c.Load })),
@@ -103,30 +129,39 @@ func what(kind string) string {
 	return "A delivery with its next poll"
 }
 
-// controls tell of each subject that was measured twice a round how far it was
-// from itself: differences of that size between two subjects are noise.
-func controls(cells []Cell) (lines []string) {
-	type round struct {
-		subject string
-		round   int
-	}
-	first := map[round]float64{}
-	against := map[string][]float64{}
-	var subjects []string
+// roundsOf is in how many rounds the subjects were measured.
+func roundsOf(cells []Cell) (least, most int) {
 	for _, c := range cells {
-		at := round{c.Subject, c.Round}
-		before, twice := first[at]
-		if !twice {
-			first[at] = c.Server
+		n := len(byRound(cells, c.Subject))
+		if most = max(most, n); least == 0 || n < least {
+			least = n
+		}
+	}
+	return least, most
+}
+
+// controls tell of each subject that was measured more than once a round how far it
+// was from itself: differences of that size between two subjects are noise. Last they
+// say how such a subject is counted.
+func controls(cells []Cell) (lines []string) {
+	seen := map[string]bool{}
+	for _, c := range cells {
+		if seen[c.Subject] {
 			continue
 		}
-		if against[c.Subject] == nil {
-			subjects = append(subjects, c.Subject)
+		seen[c.Subject] = true
+		var against []float64
+		for _, round := range byRound(cells, c.Subject) {
+			if len(round) > 1 {
+				against = append(against, mean(round[1:], serverCPU)/round[0].Server)
+			}
 		}
-		against[c.Subject] = append(against[c.Subject], c.Server/before)
+		if len(against) > 0 {
+			lines = append(lines, fmt.Sprintf("A/A: %s is %s times itself, the later cell of a round over the earlier.", c.Subject, interval(against)))
+		}
 	}
-	for _, s := range subjects {
-		lines = append(lines, fmt.Sprintf("A/A: %s is %s times itself, the later cell of a round over the earlier.", s, interval(against[s])))
+	if len(lines) > 0 {
+		lines = append(lines, "A subject that was measured more than once a round counts by its mean of the round: values and intervals are of the rounds, not of the cells.")
 	}
 	return lines
 }

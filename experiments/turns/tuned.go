@@ -4,15 +4,12 @@ import (
 	"fmt"
 
 	"c1000k/experiments/floor"
+	"c1000k/experiments/result"
 	"c1000k/experiments/stats"
 )
 
 // Baseline is the engine that others are compared with.
-const Baseline = "epoll"
-
-// MostTuned is the multiple of its own floor up to which the baseline counts as
-// tuned. Above it a comparison says more of the baseline than of the other.
-const MostTuned = 1.3
+const Baseline = result.Epoll
 
 // baselineWays are the bare loops that do what the baseline does.
 var baselineWays = []string{floor.TurnWrite, floor.TurnWriteRest}
@@ -24,27 +21,31 @@ type Tuning struct {
 	// Floor is the cheapest of the baseline's own ways in the run; "" if none was
 	// measured, and then nothing is known of the tuning.
 	Floor string
-	// Multiple is the baseline's CPU over that floor's: the median of the rounds.
-	// 0 if no round has both.
-	Multiple float64
+	// Multiple is the baseline's CPU over that floor's, by the rounds that have both;
+	// N is 0 if none has.
+	Multiple stats.Interval
 }
 
 // Judge judges the baseline by the cells of one run.
 func Judge(cells []Cell) (t Tuning) {
-	t.Compared = len(column(cells, Baseline, func(c Cell) float64 { return c.Server })) > 0
+	t.Compared = len(byRound(cells, Baseline)) > 0
 	if t.Floor = cheapest(cells, baselineWays); t.Compared && t.Floor != "" {
-		if r := ratios(cells, Baseline, t.Floor); len(r) > 0 {
-			t.Multiple = stats.Median(r)
-		}
+		t.Multiple = stats.Bootstrap(ratios(cells, Baseline, t.Floor), seed)
 	}
 	return t
 }
 
 // Measured says whether the run tells anything of the baseline's tuning.
-func (t Tuning) Measured() bool { return t.Multiple > 0 }
+func (t Tuning) Measured() bool { return t.Multiple.N > 0 }
 
-// Tuned says that the baseline was near enough to its own floor.
-func (t Tuning) Tuned() bool { return t.Measured() && t.Multiple <= MostTuned }
+// Tuned says that the baseline was near enough to its own floor, by the median.
+func (t Tuning) Tuned() bool { return t.Measured() && t.Multiple.Median <= result.MostTuned }
+
+// Undecided says that the interval holds the bound: another run might as well judge
+// otherwise.
+func (t Tuning) Undecided() bool {
+	return t.Multiple.Known() && t.Multiple.Low <= result.MostTuned && result.MostTuned < t.Multiple.High
+}
 
 // String is the line that stands under a comparison; empty where the baseline has
 // no part in it.
@@ -60,6 +61,12 @@ func (t Tuning) String() string {
 	if !t.Tuned() {
 		verdict = "not tuned"
 	}
-	return fmt.Sprintf("Baseline %s: %s takes %.3g times its own floor, %s, of this run; at most %v counts as tuned.",
-		verdict, Baseline, t.Multiple, t.Floor, MostTuned)
+	switch {
+	case t.Undecided():
+		verdict += fmt.Sprintf(" by the median, but the interval [%.3g, %.3g] holds %v: undecided", t.Multiple.Low, t.Multiple.High, result.MostTuned)
+	case !t.Multiple.Known():
+		verdict += fmt.Sprintf(" by the median, but fewer than %d rounds have no interval: undecided", stats.MinimumRuns)
+	}
+	return fmt.Sprintf("Baseline %s: %s takes %s times its own floor, %s, of this run; at most %v counts as tuned.",
+		verdict, Baseline, t.Multiple.Text("%.3g"), t.Floor, result.MostTuned)
 }
