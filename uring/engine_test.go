@@ -28,6 +28,9 @@ var variants = []struct {
 	// buffers of the engine's own, which no full queue may lose.
 	{"TinyQueuesOwnBuffers", Options{SQEntries: 2, CQEntries: 4, OwnBuffers: true, Buffers: 4, BufferBytes: 64},
 		[]counter{cSQFull, cCQOverflow, cRearms, cAcceptMoved, cAcceptPaused}, always, ""},
+	// What a kernel of 6.1 has, all else by default: a short time limit stands in for a
+	// minimum wait, and a cancel for an accept that does not wait.
+	{"Level61", Options{Level: Level61}, []counter{cAccepts, cPolls, cRecvs, cSends, cCloses, cWakes, cCancelLate}, always, ""},
 	// More receives than buffers, and what a kernel of 6.1 has: single accepts
 	// only, each with its cancel.
 	{"FewBuffersOldKernel", Options{Buffers: 2, BufferBytes: 64, recvWindow: 64, Level: Level61, SingleAccept: true},
