@@ -82,8 +82,12 @@
 //	cancel found nothing              what it was for had ended   cancels_late
 //	and a send or accept goes on      cancelled again             cancels_late
 //
-// TestFaults has a row for each, with what provokes it on a kernel and what the core
-// sees of it, which package sim provokes too.
+// TestFaults has a row for each but the last lines of memory, accepts and rings, with
+// what provokes it on a kernel and what the core sees of it, which package sim provokes
+// too. Failed accepts have tests of their own: TestNoDescriptorLeft and
+// TestNoPlaceInEpoll, and TestRingThatCannotBeMade for a ring. That the kernel has no
+// memory for a request (EAGAIN or EBUSY of an enter) has no test: we know nothing that
+// provokes it and spares the process.
 //
 // # Caveats
 //
