@@ -49,7 +49,8 @@ type Options struct {
 	// the default, "cooperative" or "default".
 	TaskRun string
 	// SQPoll has a thread of the kernel, one a loop, submit what the loop fills in.
-	// It takes TaskRun "default" and SingleAccept with it.
+	// It takes TaskRun "default" and SingleAccept with it, and refuses choices that say
+	// otherwise.
 	SQPoll bool
 	// PlainFDs has connections be descriptors of the process, which its limit
 	// bounds over all loops.
@@ -60,7 +61,8 @@ type Options struct {
 	// Level takes the kernel for an older one: Level61, or "" for what it is.
 	Level string
 
-	recvWindow int // receives outstanding of a ring; tests set more than Buffers
+	recvWindow  int  // receives outstanding of a ring; tests set more than Buffers
+	streamAsked bool // accept=multishot was said, and is not the default alone
 }
 
 const (

@@ -19,6 +19,8 @@ type features struct {
 	sqPoll   bool   // likewise
 	plain    bool   // descriptors, as was asked for
 	epoll    bool   // wait, likewise
+	single   bool   // accepts, likewise, or as goes with sqPoll
+	own      bool   // buffers, likewise
 	minWait  bool   // Linux 6.12
 	dontWait bool   // Linux 6.10; nothing tells it from 6.9, so it is taken to come with minWait
 	// multishotRecv, Linux 6.0, is looked for only where it was asked for.
@@ -59,10 +61,15 @@ func (f features) always() []string {
 	if f.epoll {
 		wait = "epoll wait"
 	}
-	return slices.Concat(f.setup(), []string{
-		"submit all", descriptors,
-		"multishot accept", wait, "provided-buffer ring", "wait with a timeout",
-	})
+	accept := "multishot accept"
+	if f.single {
+		accept = "single accept"
+	}
+	buffers := "provided-buffer ring"
+	if f.own {
+		buffers = "buffers of its own"
+	}
+	return slices.Concat(f.setup(), []string{"submit all", descriptors, accept, wait, buffers, "wait with a timeout"})
 }
 
 const (
@@ -103,7 +110,9 @@ func Probe() error {
 
 // probe asks the kernel for a ring of the kind that the engine would make.
 func probe(o *Options) (features, error) {
-	f := features{taskRun: o.TaskRun, sqPoll: o.SQPoll, plain: o.PlainFDs, epoll: o.EpollWait}
+	f := features{
+		taskRun: o.TaskRun, sqPoll: o.SQPoll, plain: o.PlainFDs, epoll: o.EpollWait, single: o.SingleAccept, own: o.OwnBuffers,
+	}
 	s := newSetup(8, 16, o.TaskRun)
 	if o.SQPoll {
 		s = s.polled(nil)

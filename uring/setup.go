@@ -1,6 +1,7 @@
 package uring
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/pawelgaczynski/giouring"
@@ -78,6 +79,9 @@ func (o *Options) checkTaskRun() error {
 		}
 		// It accepts while the loop looks and until it has found the cancel, so
 		// that only single accepts are counted.
+		if o.streamAsked {
+			return errors.New("sqpoll=on excludes accept=multishot: the kernel's thread accepts while the loop looks, so that only single accepts are counted; leave accept out")
+		}
 		o.TaskRun, o.SingleAccept = taskDefault, true
 	}
 	if o.TaskRun == "" {

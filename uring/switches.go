@@ -48,6 +48,7 @@ func setAccept(o *Options, value string) error {
 		return switches.ErrValue
 	}
 	o.SingleAccept = value == "single"
+	o.streamAsked = !o.SingleAccept
 	return nil
 }
 

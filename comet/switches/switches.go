@@ -5,6 +5,7 @@ package switches
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -54,6 +55,36 @@ func (l List[O]) set(o *O, name, value string) error {
 		known = append(known, s.Name)
 	}
 	return fmt.Errorf("%q is none of %s", name, strings.Join(known, ", "))
+}
+
+// Other are those of some choices that are not the default; of several of one name the
+// last counts. Choices that cannot be made are left as they are, for Set to refuse.
+func Other[O comparable](l List[O], choices string) string {
+	var names []string
+	values := map[string]string{}
+	for choice := range strings.SplitSeq(choices, ",") {
+		name, value, _ := strings.Cut(choice, "=")
+		if at := slices.Index(names, name); at >= 0 {
+			names = slices.Delete(names, at, at+1)
+		}
+		names, values[name] = append(names, name), value
+	}
+	var others []string
+	for _, name := range names {
+		at := slices.IndexFunc(l, func(s Switch[O]) bool { return s.Name == name })
+		if at < 0 {
+			return choices
+		}
+		var usual, chosen O
+		first, _, _ := strings.Cut(l[at].Values, "|")
+		if l[at].Set(&usual, first) != nil || l[at].Set(&chosen, values[name]) != nil {
+			return choices
+		}
+		if chosen != usual {
+			others = append(others, name+"="+values[name])
+		}
+	}
+	return strings.Join(others, ",")
 }
 
 // String lists the names with their values, as help shows them.

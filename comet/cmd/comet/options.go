@@ -7,6 +7,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"c1000k/comet/access"
+	"c1000k/comet/switches"
 	"c1000k/experiments/baseline/epoll"
 	"c1000k/uring"
 )
@@ -115,13 +116,25 @@ func (o *options) readSettings() settings {
 		if f.IsBool() {
 			usual = "false"
 		}
-		s := setting{Name: f.Name, Value: fmt.Sprint(f.Target.Interface()), From: fromDefault}
+		s := setting{Name: f.Name, Value: otherChoices(f.Name, fmt.Sprint(f.Target.Interface())), From: fromDefault}
 		if s.Value != usual {
 			s.From = o.sources.of(f.Name)
 		}
 		all = append(all, s)
 	}
 	return all
+}
+
+// otherChoices leaves out of a setting's value, where it is of choices of an engine, those
+// that are the default.
+func otherChoices(name, value string) string {
+	switch name {
+	case "uring":
+		return switches.Other(uring.Switches, value)
+	case "epoll":
+		return switches.Other(epoll.Switches, value)
+	}
+	return value
 }
 
 // isSetting says whether a flag sets something, rather than printing it.

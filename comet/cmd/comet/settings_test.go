@@ -56,6 +56,10 @@ engine = "gonet"
 		{"--config F", "COMET_LOG_LEVEL=warn", "log-level", "warn", fromEnv},
 		{"--config F --engine epoll", "", "engine", "epoll", fromFlag},
 		{"--config F", "", "max-message-bytes", "2000000", fromFile},
+		{"--uring accept=multishot,batch=256", "", "uring", "", fromDefault},
+		{"--uring accept=multishot,batch=64", "", "uring", "batch=64", fromFlag},
+		{"", "COMET_EPOLL=trigger=edge", "epoll", "", fromDefault},
+		{"", "COMET_EPOLL=trigger=level", "epoll", "trigger=level", fromEnv},
 	} {
 		file := strings.NewReplacer("--config F", "--config "+path, "CONFIG=F", "CONFIG="+path)
 		args, env := strings.Fields(file.Replace(c.args)), strings.Fields(file.Replace(c.env))
