@@ -23,6 +23,7 @@ import (
 	"runtime"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -72,8 +73,31 @@ func Process(running int, leave func() bool) {
 		if !leave() {
 			return nil
 		}
+		keepParentDeath()
 		return syscall.Exec(path, os.Args, append(os.Environ(), anew+"=1")) // comes back only where it failed
 	})
+}
+
+// parentDeath is the signal that this process is to get when who started it dies; 0:
+// none.
+var parentDeath int32
+
+// The kernel keeps it with a thread, at first with the process's first, on which package
+// functions init are run.
+func init() {
+	// A variable of the package does not move while the kernel writes to it.
+	if err := unix.Prctl(unix.PR_GET_PDEATHSIG, uintptr(unsafe.Pointer(&parentDeath)), 0, 0, 0); err != nil {
+		parentDeath = 0
+	}
+}
+
+// keepParentDeath has the calling thread wish for that signal, too: what begins anew has
+// only what the thread had that began it. Without that an experiment which was killed
+// left its servers behind.
+func keepParentDeath() {
+	if parentDeath != 0 {
+		_ = unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(parentDeath), 0, 0, 0) // it fails of no signal that it gave
+	}
 }
 
 // Start runs start, whose error it returns, on the calling thread with a slack of d,
