@@ -36,8 +36,8 @@ func newTokens(key *[tokenBytes]byte) tokens {
 // for the next channel of that name. It is not kept anywhere: it is what the
 // service's key makes of the channel's instance and name by SipHash-2-4 of 128 bits,
 // which is made to authenticate short texts by a secret key, and by which Linux makes
-// the cookies of TCP Fast Open. Each poll makes one: an HMAC by SHA-256 took seven
-// times as long.
+// the cookies of TCP Fast Open. Each poll makes one: an HMAC by SHA-256, with the
+// channel looked up again behind it, took 0.43 us (BenchmarkFanOutTokens) and this 0.16.
 func (l *Loop) token(of instance, name []byte) (t [2 * tokenBytes]byte) {
 	m := &l.tokens
 	m.text = binary.LittleEndian.AppendUint64(m.text[:0], of.epoch)
