@@ -11,7 +11,8 @@
 //	turns       messages, each when all have polled again after the one before
 //	apart       a message after which no client polls, and then all polls at once
 //
-// Cells of one size follow each other in rounds, forwards and backwards in turn; the
+// Cells of one size follow each other in rounds, each in an order drawn by lot, so that
+// neither what drifts nor what a cell leaves to the next falls on the same ones; the
 // round is the repetition. The first subject is what the others are compared with.
 // Named twice, it shows the noise; a subject with a planted cost shows that a known
 // difference is seen.

@@ -34,6 +34,8 @@ type Record struct {
 type Header struct {
 	Settings
 	LeftOut []string `json:"left_out,omitempty"`
+	// Order is that of the subjects in a round: drawn; empty: there and back in turn.
+	Order string `json:"order,omitempty"`
 	// Hypotheses are those of the switches as they were when the run began.
 	Hypotheses  []Hypothesis `json:"hypotheses"`
 	ServerHash  string       `json:"server_sha256"`
@@ -44,6 +46,9 @@ type Header struct {
 	ServerCommand []string           `json:"server_command"` // of the first subject, without its doors
 	Environment   sample.Environment `json:"environment"`
 }
+
+// drawn says that each round's order was drawn by lot.
+const drawn = "drawn"
 
 // Hypothesis is what was expected of a switch.
 type Hypothesis struct {

@@ -55,7 +55,7 @@ func Run(ctx context.Context, o Options, resume bool) (*Data, error) {
 
 // header says what this run is.
 func (o *Options) header() (h Header, err error) {
-	h = Header{Settings: o.Settings, LeftOut: o.LeftOut, Environment: sample.ReadEnvironment("")}
+	h = Header{Settings: o.Settings, LeftOut: o.LeftOut, Order: drawn, Environment: sample.ReadEnvironment("")}
 	for _, s := range uring.Switches {
 		h.Hypotheses = append(h.Hypotheses, Hypothesis{s.Name, s.Values, s.Hypothesis})
 	}
@@ -110,7 +110,7 @@ func (r *run) all(ctx context.Context) error {
 			}
 		}
 		for round := range r.o.rounds(size) {
-			for _, place := range order(round, len(r.subjects)) {
+			for _, place := range r.data.order(round) {
 				if r.data.done(size, round, place) {
 					continue
 				}
@@ -123,10 +123,13 @@ func (r *run) all(ctx context.Context) error {
 	return nil
 }
 
-// order is that of the subjects in a round: there and back in turn, so that what
-// drifts falls on all.
-func order(round, subjects int) []int {
-	places := make([]int, subjects)
+// order is that of the subjects in a round: drawn by lot, or there and back in turn
+// where the run is from before.
+func (d *Data) order(round int) []int {
+	if d.Order == drawn {
+		return stats.Drawn(round, len(d.Subjects))
+	}
+	places := make([]int, len(d.Subjects))
 	for i := range places {
 		places[i] = i
 	}

@@ -18,7 +18,11 @@ const missing = "–"
 
 // Table prints everything that is to be said of a run.
 func Table(w io.Writer, d *Data) {
-	fmt.Fprintf(w, "What each choice buys: %s, each cell a fresh server and a fresh load, in rounds\nforwards and backwards in turn.\n", kindText(d.Kind))
+	rounds := "forwards and backwards in turn"
+	if d.Order == drawn {
+		rounds = "whose order was drawn by lot"
+	}
+	fmt.Fprintf(w, "What each choice buys: %s, each cell a fresh server and a fresh load, in rounds\n%s.\n", kindText(d.Kind), rounds)
 	fmt.Fprintf(w, "%s. CPU is the server's, the sum over its threads. On loopback the sender pays for the receiver's\n", upper(stats.MediansOf(d.rounds())))
 	fmt.Fprintf(w, "TCP work, and server and load share the %d processors. User bytes: resident with all held, less a server's without channels, before any\n", d.Environment.CPU.Logical)
 	fmt.Fprintln(w, "message; kernel: for the server's end, by cache, the load's part taken out by its objects' sizes; \"over the bare loop\": less the same of a bare accept loop.")

@@ -7,8 +7,9 @@
 // out when the server has read the next polls of all. The server's CPU from before
 // the first to after the last, by the sum over its threads, divided by the deliveries
 // is the cell's figure; what asks the server whether it has read them is in it, a
-// request or two a message. Cells follow each other in rounds, forwards and backwards
-// in turn, so that what drifts falls on all; the round is the repetition.
+// request or two a message. Cells follow each other in rounds, each in an order
+// drawn by lot, so that neither what drifts nor what a cell leaves to the next falls on
+// the same ones; the round is the repetition.
 //
 // The floor of a round is the cheapest of the bare loops of package floor, which
 // send the same bytes to as many sockets and know nothing of them. Which of them

@@ -14,6 +14,7 @@ import (
 	"c1000k/comet/slack"
 	"c1000k/experiments/floor"
 	"c1000k/experiments/sample"
+	"c1000k/experiments/stats"
 )
 
 // The kinds of message.
@@ -110,11 +111,8 @@ func Measure(ctx context.Context, o Options) ([]Cell, error) {
 	var all []Cell
 	port := 0
 	for round := range o.Rounds {
-		subjects := slices.Clone(o.Subjects)
-		if round%2 == 1 {
-			slices.Reverse(subjects)
-		}
-		for _, subject := range subjects {
+		for _, place := range stats.Drawn(round, len(o.Subjects)) {
+			subject := o.Subjects[place]
 			c := &cell{o: o, subject: subject, Pair: Pair{Kind: o.Kind, Bare: slices.Contains(floor.Turns, subject)}}
 			result, err := c.measure(ctx, &port)
 			if err != nil {

@@ -43,10 +43,10 @@ It holds what it opened until Enter, so that the server's memory can be read wit
 the end of the input ends it. It connects to this machine only. A server that answers the
 polls at once, as icomet does to polls without seq, is told: it holds no subscription.`,
 	"ablation": `
-A fresh server and a fresh load for each cell, in rounds there and back. Of each subject: CPU
-of an accept with the first poll, memory (user, kernel, both), CPU of a delivery with the next
-poll and of each alone, system calls and completions a message; and how each differs from the
-first subject. Without --subjects they are: uring, uring again (the noise), each of the engine's
+A fresh server and a fresh load for each cell, in rounds, each in an order drawn by lot. Of
+each subject: CPU of an accept with the first poll, memory (user, kernel, both), CPU of a
+delivery with the next poll and of each alone, system calls and completions a message; and how
+each differs from the first subject. Without --subjects they are: uring, uring again (the noise), each of the engine's
 switches the other way (see comet --help, --uring), all of them at once, epoll, and, where
 comet-plant is there, uring+1us: a microsecond planted in each delivery, which must be seen.
 
