@@ -8,7 +8,7 @@ const (
 
 // AppendNotFound appends the refusal of a request whose path is unknown, on
 // either door; its page names what was asked for. It is as long as the target,
-// which Limits.HeaderBytes bounds, at most [escapedHTMLMax] times. An empty
+// which Limits.HeaderBytes bounds, and up to six times that where it is escaped. An empty
 // allow leaves the CORS line out.
 func AppendNotFound(dst, date, allow []byte, r *Request, keepAlive bool) []byte {
 	dst = appendStatus(dst, r.Minor, 404, StatusText(404))
@@ -29,9 +29,6 @@ func AppendNotFound(dst, date, allow []byte, r *Request, keepAlive bool) []byte 
 	}
 	return append(dst, notFoundTail...)
 }
-
-// escapedHTMLMax is how many bytes appendEscapedHTML may need for one.
-const escapedHTMLMax = len("&quot;")
 
 // htmlEscape is how a byte is written that may not stand for itself in the text
 // of a page; empty for all others.
