@@ -345,14 +345,22 @@ func TestRealAblation(t *testing.T) {
 	if err != nil || len(d.Cells) != 3 || len(d.Failed) != 1 || !d.Failed[0].Refused || len(d.Bares) != 1 {
 		t.Fatalf("%v %+v", err, d)
 	}
-	if c := d.Cells[1]; c.Loops != 3 || c.Turns.Count != 60 || c.Deliveries.Count != 60 || c.Polls.Server <= 0 || c.Held.Resident <= 0 || c.Kernel.Bytes <= 0 {
+	cells := map[string]measured.Cell{} // their order is drawn
+	for _, c := range d.Cells {
+		cells[c.Subject] = c
+	}
+	plain, planted := cells["uring:accept=single,batch=1"], cells["uring+200us"]
+	if c := cells["epoll:loops=3,tokens=on"]; c.Loops != 3 || c.Turns.Count != 60 || c.Deliveries.Count != 60 || c.Polls.Server <= 0 || c.Held.Resident <= 0 || c.Kernel.Bytes <= 0 {
 		t.Errorf("%+v", c)
 	}
 	// A loaded machine may take the processor from a planted cost, but not most of it.
-	if plain, planted := d.Cells[0].Turns.Server, d.Cells[2].Turns.Server; planted-plain < 100 {
-		t.Errorf("%.1f us a delivery, and %.1f with 200 more", plain, planted)
+	if plain.Turns == nil || planted.Turns == nil {
+		t.Fatalf("not every subject was measured: %+v", d.Cells)
 	}
-	if polls := d.Cells[2].Polls.Server; polls > 150 {
+	if planted.Turns.Server-plain.Turns.Server < 100 {
+		t.Errorf("%.1f us a delivery, and %.1f with 200 more", plain.Turns.Server, planted.Turns.Server)
+	}
+	if polls := planted.Polls.Server; polls > 150 {
 		t.Errorf("%.1f us a poll, which has no planted cost", polls)
 	}
 	table := filepath.Join(dir, "table.md")
