@@ -129,6 +129,16 @@ func smallServer() []string {
 // started runs a server's command and waits until it serves.
 func started(t *testing.T, cmd *exec.Cmd) *server {
 	t.Helper()
+	s := launched(t, cmd)
+	s.waitFor(servingLine.String())
+	m := servingLine.FindStringSubmatch(s.log.String())
+	s.front, s.admin, s.debug = m[1], m[2], m[3]
+	return s
+}
+
+// launched runs a server's command, until the test ends.
+func launched(t *testing.T, cmd *exec.Cmd) *server {
+	t.Helper()
 	s := &server{t: t, cmd: cmd, ended: make(chan struct{})}
 	s.cmd.Stderr = &s.log
 	if err := s.cmd.Start(); err != nil {
@@ -145,9 +155,6 @@ func started(t *testing.T, cmd *exec.Cmd) *server {
 			t.Logf("the server's log:\n%s", s.log.String())
 		}
 	})
-	s.waitFor(servingLine.String())
-	m := servingLine.FindStringSubmatch(s.log.String())
-	s.front, s.admin, s.debug = m[1], m[2], m[3]
 	return s
 }
 

@@ -49,15 +49,7 @@ func TestSignalsLeave(t *testing.T) {
 func TestStopsWhileStarting(t *testing.T) {
 	engines(t, func(t *testing.T, engine string) {
 		for after := time.Duration(0); after < 60*time.Millisecond; after += 3 * time.Millisecond {
-			s := &server{t: t, cmd: exec.Command(built(t), append(smallServer(), "--engine", engine)...), ended: make(chan struct{})}
-			s.cmd.Stderr = &s.log
-			if err := s.cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-			go func() {
-				s.cmd.Wait()
-				close(s.ended)
-			}()
+			s := launched(t, exec.Command(built(t), append(smallServer(), "--engine", engine)...))
 			time.Sleep(after)
 			s.signal(syscall.SIGTERM)
 			select {
@@ -65,7 +57,7 @@ func TestStopsWhileStarting(t *testing.T) {
 			case <-time.After(patience):
 				s.cmd.Process.Kill()
 				<-s.ended
-				t.Errorf("%v after its start a signal to stop was lost; the log:\n%s", after, s.log.String())
+				t.Errorf("%v after its start a signal to stop was lost", after)
 			}
 		}
 	})
