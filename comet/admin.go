@@ -112,9 +112,8 @@ func (l *Loop) sign(r *conn) (stay bool) {
 		lives = time.Duration(min(e, int64(MaxTimeout/time.Second))) * time.Second
 	}
 	v.Extend(l.tick, ticks(lives))
-	of, start := instanceOf(v), v.HistoryStart(signedHistory)
+	token, start := l.token(v), v.HistoryStart(signedHistory)
 	v.Leave()
-	token := l.token(of, l.par.Cname)
 	l.esc = wire.AppendEscapedHTML(l.esc[:0], l.par.Cname)
 	l.body = wire.AppendSignBody(l.body[:0], wire.Sign{
 		EscName: l.esc, Seq: start, Token: token[:],

@@ -9,9 +9,8 @@ func signed(t testing.TB, l *Loop, tick uint32, name string) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	of := instanceOf(v)
+	token := l.token(v)
 	v.Leave()
-	token := l.token(of, []byte(name))
 	return token[:]
 }
 
