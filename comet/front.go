@@ -2,6 +2,7 @@ package comet
 
 import (
 	"bytes"
+	"cmp"
 
 	"c1000k/comet/wire"
 )
@@ -29,18 +30,18 @@ func modeOf(path []byte) (m wire.Mode, ok bool) {
 func (l *Loop) front(h uint32, r *conn) (stay bool) {
 	keep := r.flags&flagKeepAlive != 0
 	mode, subscribes := modeOf(l.req.Path)
-	if !subscribes && string(l.req.Path) != "/ping" {
+	switch l.wrongTarget(subscribes) {
+	case 404:
 		l.n.badRequests++
 		l.refuse(r, 404)
 		return false
-	}
-	if l.req.Method == wire.MethodOptions && len(l.svc.origin) > 0 {
-		l.reply = wire.AppendPreflight(l.reply, l.httpDate(), l.svc.origin, keep, l.req.Minor)
-		return keep
-	}
-	if subscribes && l.req.Method != wire.MethodGet {
+	case 405:
 		l.n.badRequests++
 		l.appendError(r, 405, keep)
+		return keep
+	}
+	if l.preflight() {
+		l.reply = wire.AppendPreflight(l.reply, l.httpDate(), l.svc.origin, keep, l.req.Minor)
 		return keep
 	}
 	l.params = wire.ParseParams(&l.par, l.params[:0], l.req.Query, nil)
@@ -76,14 +77,24 @@ func (l *Loop) unread(err *wire.Error) (status int) {
 		return err.Status
 	}
 	_, subscribes := modeOf(l.req.Path)
-	preflight := l.req.Method == wire.MethodOptions && len(l.svc.origin) > 0
+	return cmp.Or(l.wrongTarget(subscribes), err.Status)
+}
+
+// wrongTarget is the status for the path or the method of a front request that is wrong,
+// and 0 for one that is not.
+func (l *Loop) wrongTarget(subscribes bool) (status int) {
 	switch {
 	case !subscribes && string(l.req.Path) != "/ping":
 		return 404
-	case subscribes && l.req.Method != wire.MethodGet && !preflight:
+	case subscribes && l.req.Method != wire.MethodGet && !l.preflight():
 		return 405
 	}
-	return err.Status
+	return 0
+}
+
+// preflight says whether a browser asks if it may ask.
+func (l *Loop) preflight() bool {
+	return l.req.Method == wire.MethodOptions && len(l.svc.origin) > 0
 }
 
 func (l *Loop) ping(keep bool) {
