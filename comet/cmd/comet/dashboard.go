@@ -2,7 +2,6 @@ package main
 
 import (
 	"embed"
-	"io/fs"
 	"net/http"
 )
 
@@ -15,15 +14,11 @@ var dashboard embed.FS
 const dashboardPolicy = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'"
 
 func dashboardRoutes(mux *http.ServeMux) {
-	files, err := fs.Sub(dashboard, "dashboard")
-	if err != nil {
-		panic(err) // it is in the program
-	}
 	for path, file := range map[string]string{"GET /{$}": "index.html", "GET /dashboard.js": "dashboard.js", "GET /dashboard.css": "dashboard.css"} {
-		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Content-Security-Policy", dashboardPolicy)
-			w.Header().Set("Cache-Control", "no-cache")
-			http.ServeFileFS(w, r, files, file)
-		})
+		body, err := dashboard.ReadFile("dashboard/" + file)
+		if err != nil {
+			panic(err) // it is in the program
+		}
+		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) { writeFile(w, file, body, dashboardPolicy) })
 	}
 }

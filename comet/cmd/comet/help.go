@@ -40,11 +40,12 @@ Publishing beyond this machine:
 Many connections:
   The soft descriptor limit is raised to the hard one. Where that is too low for
   --max-connections, io_uring adds rings and epoll adds threads with descriptor tables of
-  their own; gonet accepts no more than fit and says so. scripts/tune shows the kernel settings that matter. A waiting
-  connection takes about 4.1 KB at the server, nearly all of it the kernel's socket.
+  their own; gonet accepts no more than fit and says so. scripts/tune shows the kernel
+  settings that matter. A waiting connection takes about 4.1 KB at the server, nearly all
+  of it the kernel's socket.
 
 Signals:
-  Heeded from about 10 ms after the process began, when the program itself does.
+  Heeded from when the program's own code runs, some 10 ms after the process began.
   SIGINT, SIGTERM   accept nobody new, tell those that are held (--drain), and stop when
                     all are gone or --drain-timeout is over; a second one stops at once.
                     /readyz answers 503 from the first on
