@@ -23,7 +23,7 @@ func Table(w io.Writer, d *Data) {
 		rounds = "whose order was drawn by lot"
 	}
 	fmt.Fprintf(w, "What each choice buys: %s, each cell a fresh server and a fresh load, in rounds\n%s.\n", kindText(d.Kind), rounds)
-	fmt.Fprintf(w, "%s. CPU is the server's, the sum over its threads. On loopback the sender pays for the receiver's\n", upper(stats.MediansOf(d.rounds())))
+	fmt.Fprintf(w, "%s. CPU is the server's, the sum over its threads. On loopback the sender pays for the receiver's\n", result.Sentence(stats.MediansOf(d.rounds()...)))
 	fmt.Fprintf(w, "TCP work, and server and load share the %d processors. User bytes: resident with all held, less a server's without channels, before any\n", d.Environment.CPU.Logical)
 	fmt.Fprintln(w, "message; kernel: for the server's end, by cache, the load's part taken out by its objects' sizes; \"over the bare loop\": less the same of a bare accept loop.")
 	if line := result.TuningElsewhere(d.engines()...); line != "" {
@@ -49,17 +49,14 @@ func Table(w io.Writer, d *Data) {
 	}
 }
 
-// rounds is in how many of them the subjects were measured.
-func (d *Data) rounds() (least, most int) {
+// rounds is in how many of them each subject was measured at each size.
+func (d *Data) rounds() (all []int) {
 	for _, size := range d.Sizes {
 		for place := range d.Subjects {
-			n := len(d.at(size, place))
-			if most = max(most, n); n > 0 && (least == 0 || n < least) {
-				least = n
-			}
+			all = append(all, len(d.at(size, place)))
 		}
 	}
-	return least, most
+	return all
 }
 
 // engines are the subjects'.
@@ -180,7 +177,7 @@ func (d *Data) primary(w io.Writer, size int) {
 	}
 	labels := Labels(d.Subjects)
 	fmt.Fprintf(w, "\n%s, against %s (differences and ratios are of the same round; p by Mann-Whitney, then Holm's over the %d rows):\n\n",
-		upper(metrics[0].title), labels[0], len(all)-1)
+		result.Sentence(metrics[0].title), labels[0], len(all)-1)
 	fmt.Fprint(w, "| subject | difference, us | ratio | p | p by Holm | found | CPU within 3 % of the best |\n|---|---:|---:|---:|---:|---|---|\n")
 	near := map[int]string{}
 	choices, _ := d.cheapest(size, size)
@@ -200,8 +197,6 @@ func (d *Data) primary(w io.Writer, size int) {
 		fmt.Fprintf(w, "| %s | %s | %s | %.4f | %.4f | %s | %s |\n", labels[c.place], interval(c.difference), ratio(c.ratio), c.p, c.holm, c.verdict(), near[c.place])
 	}
 }
-
-func upper(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
 
 // verdict words what was found.
 func (c comparison) verdict() string {

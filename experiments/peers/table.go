@@ -132,7 +132,7 @@ func Table(w io.Writer, r Run) {
 	}
 	h := r.Header
 	fmt.Fprintf(w, "%s; a ratio is to nchan in the same round. One loop, one worker; %d connections.\n",
-		sentence(stats.MediansOf(r.rounds())), h.Connections)
+		result.Sentence(stats.MediansOf(r.rounds()...)), h.Connections)
 	fmt.Fprintf(w, "Every message of every cell came once, in order, to whom it was meant for: 0 lost, repeated, out of order or misdelivered.\n")
 	fmt.Fprintf(w, "Scope: loopback on one machine (%s, Linux %s), server pinned to processors %v, load to %v; do any share a core, as the kernel tells it: %s.\n",
 		h.Environment.CPU.Model, h.Environment.Kernel, h.ServerCPUs, h.LoadCPUs, h.Environment.CPU.Siblings)
@@ -159,23 +159,17 @@ func Table(w io.Writer, r Run) {
 	r.wire(w)
 }
 
-// rounds is in how many of them the subjects were measured.
-func (r *Run) rounds() (least, most int) {
+// rounds is in how many of them each subject was measured, at each rate.
+func (r *Run) rounds() (all []int) {
 	for _, workload := range r.Header.Workloads {
 		for _, rate := range r.rates(workload) {
 			for _, one := range r.rows(workload, rate) {
-				n := len(one.cells)
-				if most = max(most, n); least == 0 || n < least {
-					least = n
-				}
+				all = append(all, len(one.cells))
 			}
 		}
 	}
-	return least, most
+	return all
 }
-
-// sentence begins a text with a capital.
-func sentence(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
 
 // rates are those at which a workload was measured; a fan-out has none, which is 0.
 func (r *Run) rates(workload string) []float64 {

@@ -29,11 +29,11 @@ func overview(w io.Writer, all []result.Responsive) {
 		}
 		cells[k] = append(cells[k], &all[i])
 	}
-	least, most := len(all), 0
+	var rounds []int
 	for _, k := range order {
-		least, most = min(least, len(cells[k])), max(most, len(cells[k]))
+		rounds = append(rounds, len(cells[k]))
 	}
-	fmt.Fprintf(w, "99th percentiles during broadcasts: %s, and in how many of them the bar was held.\n\n", stats.MediansOf(least, most))
+	fmt.Fprintf(w, "99th percentiles during broadcasts: %s, and in how many of them the bar was held.\n\n", stats.MediansOf(rounds...))
 	fmt.Fprintf(w, "| ms | rounds | ping, worst loop | below %v | push | more than idle | at most %v | echo | answer, longest | within %v of the last delivery | last delivery, longest |\n", PingBar, PushBar, AnswerPart)
 	fmt.Fprintln(w, "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
 	for _, k := range order {

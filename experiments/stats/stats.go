@@ -79,10 +79,16 @@ func (i Interval) Format(text func(float64) string) string {
 	return text(i.Median) + " [" + text(i.Low) + ", " + text(i.High) + "]"
 }
 
-// MediansOf says what a table holds whose rows are of least to most rounds: what
-// Format writes.
-func MediansOf(least, most int) string {
+// MediansOf says what a table holds whose rows are of so many rounds each: what
+// Format writes. A row of none counts for nothing.
+func MediansOf(rounds ...int) string {
 	const intervals = "medians of the rounds [95 % by bootstrap]"
+	least, most := 0, 0
+	for _, n := range rounds {
+		if most = max(most, n); n > 0 && (least == 0 || n < least) {
+			least = n
+		}
+	}
 	switch {
 	case least >= MinimumRuns:
 		return intervals

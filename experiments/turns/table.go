@@ -92,7 +92,7 @@ func Table(w io.Writer, cells []Cell) {
 	}
 	lowest := Floor(cells)
 	fmt.Fprintf(w, "%s, %d connections, %d messages a cell: %s.\n",
-		what(cells[0].Kind), cells[0].Connections, cells[0].Messages, stats.MediansOf(roundsOf(cells)))
+		what(cells[0].Kind), cells[0].Connections, cells[0].Messages, stats.MediansOf(roundsOf(cells)...))
 	fmt.Fprintf(w, "On loopback the sender pays for the receiver's TCP work; server and load share the processors.\n")
 	if lowest != "" {
 		fmt.Fprintf(w, "The floor is %s, the cheapest of the bare loops; a multiple is of the same round.\n", lowest)
@@ -129,15 +129,12 @@ func what(kind string) string {
 	return "A delivery with its next poll"
 }
 
-// roundsOf is in how many rounds the subjects were measured.
-func roundsOf(cells []Cell) (least, most int) {
+// roundsOf is in how many rounds each cell's subject was measured.
+func roundsOf(cells []Cell) (all []int) {
 	for _, c := range cells {
-		n := len(byRound(cells, c.Subject))
-		if most = max(most, n); least == 0 || n < least {
-			least = n
-		}
+		all = append(all, len(byRound(cells, c.Subject)))
 	}
-	return least, most
+	return all
 }
 
 // controls tell of each subject that was measured more than once a round how far it

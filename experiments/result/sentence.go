@@ -1,0 +1,6 @@
+package result
+
+import "strings"
+
+// Sentence begins a text with a capital.
+func Sentence(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
