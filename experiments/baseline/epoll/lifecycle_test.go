@@ -3,9 +3,12 @@ package epoll
 import (
 	"io"
 	"net"
+	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,20 +24,25 @@ import (
 func collect() { runtime.GC() }
 
 // Stop closes the clients' connections, leaves no descriptor in any table and no
-// thread, and may be called again.
+// loop's thread, and may be called again.
 func TestStopLeavesNothing(t *testing.T) {
 	eachKind(t, func(t *testing.T, o Options) {
-		// The first engines make what the runtime keeps: its poller, its threads. A
-		// thread that an engine left behind would be one more each time.
-		const warm, rounds = 2, 7
-		threadsAtFirst := 0
-		for round := range rounds {
+		// The first engine makes what the runtime keeps, its poller.
+		for range 3 {
 			listeners, closer, err := doors.Listen("127.0.0.1:0", comet.DoorFront, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
-			fdsBefore, threadsBefore := descriptorsAndThreads(t)
-			cores := &testCores{t: t}
+			before := descriptors(t)
+			// The loops' own threads: the runtime starts others when it likes, and
+			// keeps them.
+			var mu sync.Mutex
+			loops := map[int]bool{}
+			cores := &testCores{t: t, onTurn: func() {
+				mu.Lock()
+				defer mu.Unlock()
+				loops[unix.Gettid()] = true
+			}}
 			e, err := newEngine(o, cores.newLoop)
 			if err != nil {
 				t.Fatal(err)
@@ -49,7 +57,11 @@ func TestStopLeavesNothing(t *testing.T) {
 				exchange(t, c, "e", "e")
 				conns = append(conns, c)
 			}
-			_, threads := descriptorsAndThreads(t)
+			eventually(t, "every loop to take a turn on a thread of its own", func() bool {
+				mu.Lock()
+				defer mu.Unlock()
+				return len(loops) == len(cores.list)
+			})
 			e.Stop()
 			e.Stop()
 			for i, c := range conns {
@@ -58,18 +70,12 @@ func TestStopLeavesNothing(t *testing.T) {
 				}
 				c.Close()
 			}
-			if threads <= len(cores.list) {
-				t.Errorf("%d loops but only %d threads", len(cores.list), threads)
-			}
-			if round == warm {
-				threadsAtFirst = threadsBefore
-			}
-			// The runtime starts threads of its own when it likes; it keeps few.
-			const runtimeThreads = 3
-			eventually(t, "descriptors and threads to go", func() bool {
-				fds, threads := descriptorsAndThreads(t)
-				return fds <= fdsBefore && (round < rounds-1 || threads <= threadsAtFirst+runtimeThreads)
+			// The process's first thread never ends: the runtime parks it.
+			delete(loops, os.Getpid())
+			eventually(t, "the loops' threads to end", func() bool {
+				return !slices.ContainsFunc(threadsOf(t), func(tid int) bool { return loops[tid] })
 			})
+			eventually(t, "descriptors to go", func() bool { return descriptors(t) <= before })
 			if err := closer.Close(); err != nil {
 				t.Errorf("the listeners did not stay open: %v", err)
 			}

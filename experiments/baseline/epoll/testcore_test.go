@@ -2,6 +2,7 @@ package epoll
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -325,22 +326,17 @@ func (r *rig) stat(name string) uint64 {
 	return 0
 }
 
-// descriptors counts what the threads of this process hold open, over all
-// tables that differ; threads counts the threads.
-func descriptorsAndThreads(t *testing.T) (descriptors, threads int) {
+// descriptors counts what the threads of this process hold open, over all tables
+// that differ.
+func descriptors(t *testing.T) (n int) {
 	t.Helper()
-	tasks, err := os.ReadDir("/proc/self/task")
-	if err != nil {
-		t.Fatal(err)
-	}
 	tables := map[string]int{}
-	for _, task := range tasks {
-		folder := "/proc/self/task/" + task.Name() + "/fd"
+	for _, tid := range threadsOf(t) {
+		folder := fmt.Sprintf("/proc/self/task/%d/fd", tid)
 		entries, err := os.ReadDir(folder)
 		if err != nil {
 			continue // the thread has ended
 		}
-		threads++
 		var content []string
 		for _, e := range entries {
 			link, _ := os.Readlink(folder + "/" + e.Name())
@@ -351,8 +347,8 @@ func descriptorsAndThreads(t *testing.T) (descriptors, threads int) {
 		}
 		tables[strings.Join(content, "\n")] = len(content)
 	}
-	for _, n := range tables {
-		descriptors += n
+	for _, held := range tables {
+		n += held
 	}
-	return descriptors, threads
+	return n
 }
