@@ -34,7 +34,8 @@ type Record struct {
 type Header struct {
 	Settings
 	LeftOut []string `json:"left_out,omitempty"`
-	// Order is that of the subjects in a round: drawn; empty: there and back in turn.
+	// Order is that of the subjects in a round: drawn; empty, in runs from before: there
+	// and back in turn.
 	Order string `json:"order,omitempty"`
 	// Hypotheses are those of the switches as they were when the run began.
 	Hypotheses  []Hypothesis `json:"hypotheses"`

@@ -110,7 +110,7 @@ func (r *run) all(ctx context.Context) error {
 			}
 		}
 		for round := range r.o.rounds(size) {
-			for _, place := range r.data.order(round) {
+			for _, place := range stats.Drawn(round, len(r.data.Subjects)) {
 				if r.data.done(size, round, place) {
 					continue
 				}
@@ -121,22 +121,6 @@ func (r *run) all(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// order is that of the subjects in a round: drawn by lot, or there and back in turn
-// where the run is from before.
-func (d *Data) order(round int) []int {
-	if d.Order == drawn {
-		return stats.Drawn(round, len(d.Subjects))
-	}
-	places := make([]int, len(d.Subjects))
-	for i := range places {
-		places[i] = i
-	}
-	if round%2 == 1 {
-		slices.Reverse(places)
-	}
-	return places
 }
 
 // cell measures one cell and keeps it, or why it could not be measured. An error

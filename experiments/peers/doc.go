@@ -5,7 +5,7 @@
 // A cell is a fresh server of one event loop on processors of its own, with a fresh load on
 // the others. It opens its connections, waits until the server's count and the
 // kernel's agree that all are held, reads memory, gets some messages unmeasured and
-// then the measured ones. Rounds go there and back through all cells; the round is
+// then the measured ones. Each round goes through all cells in an order drawn by lot; the round is
 // the repetition, and a ratio is of one round.
 //
 // The load speaks both protocols (package load). What it checks is the same: a

@@ -16,6 +16,7 @@ import (
 	"c1000k/experiments/process"
 	"c1000k/experiments/proxy"
 	"c1000k/experiments/sample"
+	"c1000k/experiments/stats"
 )
 
 // Nchan is the subject that is not an engine of this server.
@@ -156,17 +157,13 @@ type place struct {
 	slot     int // index of the subject
 }
 
-// order lists a round's cells: every other round goes back.
-func order(o *Options, round int) (all []place) {
-	for _, w := range o.Workloads {
-		for slot := range o.Subjects {
-			all = append(all, place{w, slot})
-		}
+// order lists a round's cells, drawn by lot.
+func order(o *Options, round int) (cells []place) {
+	n := len(o.Subjects)
+	for _, i := range stats.Drawn(round, len(o.Workloads)*n) {
+		cells = append(cells, place{o.Workloads[i/n], i % n})
 	}
-	if round%2 == 1 {
-		slices.Reverse(all)
-	}
-	return all
+	return cells
 }
 
 // firstPort is where doors are looked for; the next server takes the next.

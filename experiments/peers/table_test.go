@@ -3,8 +3,10 @@ package peers
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -114,18 +116,26 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// TestOrder proves that every other round goes back, through workloads, subjects and
-// rates.
+// TestOrder proves that a round has every cell once, that the next has another order,
+// and that rates go back in every other.
 func TestOrder(t *testing.T) {
 	o := &Options{Subjects: []string{"a", "b"}, Workloads: []string{Fanout, Push}, Rates: []float64{1, 2}}
-	there, back := order(o, 0), order(o, 1)
-	if len(there) != 4 || there[1] != (place{Fanout, 1}) {
-		t.Fatalf("%v", there)
-	}
-	for i, p := range there {
-		if back[len(back)-1-i] != p {
-			t.Errorf("%v and back %v", there, back)
+	all := []place{{Fanout, 0}, {Fanout, 1}, {Push, 0}, {Push, 1}}
+	orders := map[string]bool{}
+	for round := range 6 {
+		cells := order(o, round)
+		orders[fmt.Sprint(cells)] = true
+		if len(cells) != len(all) {
+			t.Errorf("%d cells", len(cells))
 		}
+		for _, p := range all {
+			if !slices.Contains(cells, p) {
+				t.Errorf("round %d lacks %v", round, p)
+			}
+		}
+	}
+	if len(orders) < 3 {
+		t.Errorf("six rounds have %d orders", len(orders))
 	}
 	c := cell{o: o, place: place{Push, 0}}
 	if r := c.rates(); r[0] != 1 || r[1] != 2 {

@@ -10,6 +10,7 @@ import (
 
 	"c1000k/experiments/process"
 	"c1000k/experiments/result"
+	"c1000k/experiments/stats"
 )
 
 // How the server is filled: in turns, so that held channels lie evenly among the
@@ -56,7 +57,7 @@ type Options struct {
 	// LoadNice are the loads' priorities: lowered, clients, which would be on other
 	// machines, do not take the processors from the server; 0 leaves it as usual.
 	LoadNice []int
-	// Rounds is how often all cells are measured, there and back in turn.
+	// Rounds is how often all cells are measured, each time in an order drawn by lot.
 	Rounds int
 	// Server is the server's binary, Load leads to a load process.
 	Server   string
@@ -128,26 +129,13 @@ type planned struct {
 	nice, round int
 }
 
-// plan is the order of the cells: the backends there, and back with the next
-// priority of the load; the next round in the reverse order.
+// plan is the order of the cells: each round has every backend with every priority
+// of the load, drawn by lot.
 func (o *Options) plan() (list []planned) {
-	var there []planned
-	for i, nice := range o.LoadNice {
-		for j := range o.Backends {
-			if i%2 == 1 {
-				j = len(o.Backends) - 1 - j
-			}
-			there = append(there, planned{backend: o.Backends[j], nice: nice})
-		}
-	}
+	n := len(o.Backends)
 	for round := range o.Rounds {
-		cells := slices.Clone(there)
-		if round%2 == 1 {
-			slices.Reverse(cells)
-		}
-		for _, c := range cells {
-			c.round = round
-			list = append(list, c)
+		for _, i := range stats.Drawn(round, len(o.LoadNice)*n) {
+			list = append(list, planned{backend: o.Backends[i%n], nice: o.LoadNice[i/n], round: round})
 		}
 	}
 	return list

@@ -267,16 +267,34 @@ func TestMetronome(t *testing.T) {
 	}
 }
 
-// TestPlan proves the order of the cells: there and back, and the next round in the
-// reverse order.
+// TestPlan proves that each round has every cell once, and that rounds differ in their
+// order.
 func TestPlan(t *testing.T) {
-	o := Options{Backends: []string{"a", "b"}, LoadNice: []int{0, 19, 5}, Rounds: 1}
-	if got := fmt.Sprint(o.plan()); got != "[{a 0 0} {b 0 0} {b 19 0} {a 19 0} {a 5 0} {b 5 0}]" {
-		t.Error(got)
+	o := Options{Backends: []string{"a", "b"}, LoadNice: []int{0, 19, 5}, Rounds: 6}
+	list := o.plan()
+	if len(list) != 36 {
+		t.Fatalf("%d cells", len(list))
 	}
-	o.LoadNice, o.Rounds = []int{0, 19}, 3
-	if got := fmt.Sprint(o.plan()); got != "[{a 0 0} {b 0 0} {b 19 0} {a 19 0} {a 19 1} {b 19 1} {b 0 1} {a 0 1} {a 0 2} {b 0 2} {b 19 2} {a 19 2}]" {
-		t.Error(got)
+	orders := map[string]bool{}
+	for round := range o.Rounds {
+		cells := list[:6]
+		list = list[6:]
+		seen := map[planned]bool{}
+		order := ""
+		for _, c := range cells {
+			seen[c] = true
+			order += fmt.Sprint(c.backend, c.nice, " ")
+			if c.round != round {
+				t.Errorf("round %d: %v", round, c)
+			}
+		}
+		if len(seen) != len(cells) {
+			t.Errorf("round %d: %v", round, cells)
+		}
+		orders[order] = true
+	}
+	if len(orders) < 3 {
+		t.Errorf("six rounds have %d orders", len(orders))
 	}
 }
 
