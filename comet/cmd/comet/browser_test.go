@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -22,8 +23,10 @@ func browser(t *testing.T, rules string) context.Context {
 	if err != nil {
 		t.Skipf("there is no browser to test with: %v (apt-get install chromium)", err)
 	}
+	// What it makes in the folder for temporary files stays when it is ended.
+	folder := t.TempDir()
 	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
-		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()),
+		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(filepath.Join(folder, "profile")), chromedp.Env("TMPDIR="+folder),
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true))
 	if rules != "" {
 		options = append(options, chromedp.Flag("host-resolver-rules", rules))
