@@ -13,24 +13,15 @@ import (
 	"c1000k/uring"
 )
 
-// freePort is a port that was free a moment ago.
-func freePort(t *testing.T) (addr string, port int) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String(), l.Addr().(*net.TCPAddr).Port
-}
-
 // holdTurns serves turns as o says, at doors that it puts there, and returns a
 // load whose connections are all open. Both end with the test.
 func holdTurns(t *testing.T, o *TurnOptions) *load.Generator {
 	t.Helper()
-	var port int
-	o.Front, port = freePort(t)
-	o.Admin, _ = freePort(t)
+	doors, _, err := processes.FindDoors(8000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Front, o.Admin = doors.FrontAddrs()[0], doors.AdminAddr()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- ServeTurns(ctx, *o) }()
@@ -40,7 +31,7 @@ func holdTurns(t *testing.T, o *TurnOptions) *load.Generator {
 			t.Error(err)
 		}
 	})
-	for range 500 {
+	for range 6000 {
 		if c, err := net.Dial("tcp", o.Admin); err == nil {
 			c.Close()
 			break
@@ -48,7 +39,7 @@ func holdTurns(t *testing.T, o *TurnOptions) *load.Generator {
 		time.Sleep(10 * time.Millisecond)
 	}
 	g, err := load.New(load.Options{
-		Host: "127.0.0.1", Port: port, Ports: 1, Connections: o.Connections, Openers: 1, Stream: o.Stream,
+		Host: "127.0.0.1", Port: doors.FirstPort, Ports: 1, Connections: o.Connections, Openers: 1, Stream: o.Stream,
 	})
 	if err != nil {
 		t.Fatal(err)

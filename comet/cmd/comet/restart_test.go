@@ -4,9 +4,13 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"sync"
 	"syscall"
 	"testing"
 )
+
+// lowPorts are the addresses that lowPort gave: none is given twice.
+var lowPorts sync.Map
 
 // lowPort finds a free address whose port lies below those that the kernel gives
 // to clients: so that nobody takes it while a server is restarted.
@@ -19,7 +23,9 @@ func lowPort(t *testing.T) string {
 		addr := fmt.Sprintf("127.0.0.1:%d", first+rand.IntN(last-first))
 		if l, err := net.Listen("tcp", addr); err == nil {
 			l.Close()
-			return addr
+			if _, given := lowPorts.LoadOrStore(addr, true); !given {
+				return addr
+			}
 		}
 	}
 	t.Fatal("no free port")
