@@ -3,7 +3,6 @@ package epoll
 import (
 	"errors"
 	"fmt"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -37,7 +36,7 @@ type Engine struct {
 	paused    atomic.Bool // nothing more is accepted
 	mu        sync.Mutex  // of Start against Stop
 	started   bool
-	threads   []interface{ Wait() }
+	threads   []*fdtable.Thread
 	listeners int
 }
 
@@ -169,7 +168,7 @@ func (e *Engine) launch(listeners []comet.Listener) error {
 	var failure error
 	for _, l := range e.loops {
 		if !e.plan.own {
-			e.threads = append(e.threads, onLockedThread(func() { body(l) }))
+			e.threads = append(e.threads, fdtable.GoShared(func(*fdtable.Table) { body(l) }))
 		} else if th, err := fdtable.Go(keep, func(*fdtable.Table) { body(l) }); err != nil {
 			failure = fmt.Errorf("epoll: loop %d of %d: %w", l.number, len(e.loops), err)
 			break
@@ -190,23 +189,6 @@ func (e *Engine) launch(listeners []comet.Listener) error {
 	}
 	begin.Done()
 	return failure
-}
-
-// thread is a locked thread of the process's shared table.
-type thread struct{ done chan struct{} }
-
-// Wait returns when the thread's function has returned.
-func (t *thread) Wait() { <-t.done }
-
-// onLockedThread runs fn on a thread that ends with it.
-func onLockedThread(fn func()) *thread {
-	t := &thread{done: make(chan struct{})}
-	go func() {
-		runtime.LockOSThread()
-		defer close(t.done)
-		fn()
-	}()
-	return t
 }
 
 // StopAccepting has whoever comes from now on wait in the backlog, and wakes

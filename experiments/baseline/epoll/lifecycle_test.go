@@ -3,7 +3,6 @@ package epoll
 import (
 	"io"
 	"net"
-	"os"
 	"runtime"
 	"slices"
 	"strconv"
@@ -70,8 +69,6 @@ func TestStopLeavesNothing(t *testing.T) {
 				}
 				c.Close()
 			}
-			// The process's first thread never ends: the runtime parks it.
-			delete(loops, os.Getpid())
 			eventually(t, "the loops' threads to end", func() bool {
 				return !slices.ContainsFunc(threadsOf(t), func(tid int) bool { return loops[tid] })
 			})
