@@ -2,7 +2,6 @@ package floor
 
 import (
 	"context"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -31,12 +30,8 @@ func holdTurns(t *testing.T, o *TurnOptions) *load.Generator {
 			t.Error(err)
 		}
 	})
-	for range 6000 {
-		if c, err := net.Dial("tcp", o.Admin); err == nil {
-			c.Close()
-			break
-		}
-		time.Sleep(10 * time.Millisecond)
+	if err := processes.WaitReady(ctx, doors); err != nil {
+		t.Fatal(err)
 	}
 	g, err := load.New(load.Options{
 		Host: "127.0.0.1", Port: doors.FirstPort, Ports: 1, Connections: o.Connections, Openers: 1, Stream: o.Stream,
